@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+pragma solidity 0.8.37;
+
+import {Checkpoint} from "../Types.sol";
+
+/// @notice The single chain of L1 checkpoints and the validator set that certifies them (CP-1, CP-2, CP-3).
+interface ICheckpointRegistry {
+    /// @notice A checkpoint joined the chain. Holds its preimage and its certificate, so that a watcher checks both from events alone.
+    /// @param id Key of the checkpoint.
+    /// @param parentId Key of the checkpoint before.
+    /// @param number Number of the checkpointed block.
+    /// @param blockHash Hash of the checkpointed block.
+    /// @param stateRoot State commitment of the checkpointed block.
+    /// @param signers Bit i is set where validator i of the set in force signed; zero for genesis.
+    /// @param signature Aggregate signature, a G1 point in EIP-2537 encoding; empty for genesis.
+    event CheckpointRegistered(
+        bytes32 indexed id,
+        bytes32 indexed parentId,
+        uint64 indexed number,
+        bytes32 blockHash,
+        bytes32 stateRoot,
+        uint256 signers,
+        bytes signature
+    );
+
+    /// @notice A validator set took office: at deployment (epoch 0) or by a hand-over (CP-3).
+    /// @param epoch Number of the set.
+    /// @param validators How many validators it has.
+    /// @param keys Their public keys in order, 256 bytes each (G2 points in EIP-2537 encoding).
+    event ValidatorSetChanged(uint64 indexed epoch, uint256 validators, bytes keys);
+
+    /// @notice The checkpoint does not continue the chain's head. Rebuild it on `head`.
+    error CP1_ParentIsNotHead(bytes32 given, bytes32 head);
+    /// @notice Numbers must strictly increase. Checkpoint a later block than `head`.
+    error CP1_NumberNotAboveHead(uint64 given, uint64 head);
+    /// @notice The signer bitmap has a bit at or above the size of the set in force. Check the epoch of the certificate.
+    error CP2_UnknownSigner(uint256 signers, uint256 validators);
+    /// @notice Fewer than more than two thirds of the validators signed. Collect signatures until `needed` have.
+    error CP2_QuorumNotReached(uint256 signers, uint256 needed);
+    /// @notice The aggregate signature is not one of these signers over this digest. Check chain id, registry address, epoch and bitmap.
+    error CP2_SignatureInvalid();
+    /// @notice Keys come as 256 bytes each and possessions as 128 bytes each, equally many.
+    error CP3_KeysMalformed(uint256 keyBytes, uint256 possessionBytes);
+    /// @notice A set has 1 to `most` validators.
+    error CP3_ValidatorCount(uint256 given, uint256 most);
+    /// @notice Validators `first` and `second` have the same key. Each validator needs its own.
+    error CP3_DuplicateKey(uint256 first, uint256 second);
+    /// @notice Validator `index` did not prove that it holds its secret key, or its key is no point of the right subgroup.
+    error CP3_PossessionInvalid(uint256 index);
+
+    /// @notice Appends a certified checkpoint to the chain (CP-1, CP-2). Anyone may relay it.
+    /// @param checkpoint The next checkpoint: its parent is the head, its number above the head's.
+    /// @param signers Bit i is set where validator i of the set in force signed.
+    /// @param signature Aggregate of their signatures over `checkpointDigest`, a G1 point in EIP-2537 encoding (128 bytes).
+    /// @return id Key of the checkpoint, the new head.
+    function register(Checkpoint calldata checkpoint, uint256 signers, bytes calldata signature)
+        external
+        returns (bytes32 id);
+
+    /// @notice Hands over to a new validator set by a certificate of the current one (CP-3).
+    /// @param keys The new keys, 256 bytes each, in the order of the bitmap.
+    /// @param possessions Proofs of possession, 128 bytes each, in the same order.
+    /// @param signers Bit i is set where validator i of the *current* set signed.
+    /// @param signature Aggregate of their signatures over `handOverDigest`.
+    function handOver(bytes calldata keys, bytes calldata possessions, uint256 signers, bytes calldata signature)
+        external;
+
+    /// @notice Key of the newest checkpoint.
+    function headId() external view returns (bytes32);
+
+    /// @notice What storage knows of a checkpoint.
+    /// @param id Key of the checkpoint.
+    /// @return number Number of its block.
+    /// @return registeredAt L1 time of its registration in seconds; zero if it is not registered.
+    function record(bytes32 id) external view returns (uint64 number, uint64 registeredAt);
+
+    /// @notice Key of the genesis checkpoint, the root of the chain.
+    function genesisId() external view returns (bytes32);
+
+    /// @notice The validator set in force.
+    /// @return epoch Its number, part of every digest.
+    /// @return validators How many validators it has.
+    function validatorSet() external view returns (uint64 epoch, uint256 validators);
+
+    /// @notice Public keys of the set in force, 256 bytes each, in the order of the bitmap.
+    function validatorKeys() external view returns (bytes memory);
+
+    /// @notice What the validators of the set in force sign for a checkpoint (CP-2).
+    function checkpointDigest(bytes32 id) external view returns (bytes32);
+
+    /// @notice What the validators of the set in force sign for a hand-over to `keys` (CP-3).
+    function handOverDigest(bytes calldata keys) external view returns (bytes32);
+}

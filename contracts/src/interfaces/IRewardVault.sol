@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+pragma solidity 0.8.37;
+
+import {Leaf} from "../Types.sol";
+
+/// @notice Holds the rollup's collected prover fees and owes them to provers, submitters and two reserves (RW-1 to RW-7).
+interface IRewardVault {
+    /// @notice What a credit is for (RW-7).
+    enum Kind {
+        Leaf,
+        Merge,
+        Submission,
+        Redundancy,
+        Bonus,
+        Bounty
+    }
+
+    /// @notice Money that is set aside and owed to nobody yet.
+    enum Reserve {
+        Redundancy,
+        Protocol
+    }
+
+    /// @notice Shares of a block's pot in basis points (RW-2). They sum to 10,000.
+    struct Shares {
+        uint16 leaf;
+        uint16 merge;
+        uint16 submission;
+        uint16 redundancy;
+        uint16 reserve;
+    }
+
+    /// @notice Money came in for future pots.
+    event Funded(address indexed by, uint256 amount);
+    /// @notice `account` earned `amount` wei for block `number`.
+    event Credited(uint64 indexed number, address indexed account, Kind kind, uint256 amount);
+    /// @notice A reserve grew by `amount` wei: the sum of its shares over the blocks `firstNumber` to `lastNumber`.
+    event Reserved(Reserve indexed reserve, uint64 firstNumber, uint64 lastNumber, uint256 amount);
+    /// @notice The vault held too little: block `number` collected `proverFees` wei, its pot is only `pot` wei.
+    event PotShort(uint64 indexed number, uint256 proverFees, uint256 pot);
+    /// @notice `account` was paid `amount` wei, all that it was owed.
+    event Claimed(address indexed account, uint256 amount);
+
+    /// @notice The shares must sum to 10,000 basis points.
+    error RW2_SharesDoNotSum(uint256 sum);
+    /// @notice Only the state update contract that the vault was deployed for may credit.
+    error RW5_OnlyStateUpdate(address caller);
+    /// @notice The account is owed nothing. Read `creditOf` first.
+    error RW5_NothingToClaim(address account);
+    /// @notice The account refused its payment; its credit stays. Make the account able to receive ether, then claim again.
+    error RW5_PaymentRefused(address account);
+    /// @notice More than 2^128 wei in all was paid in.
+    error RW5_FundTooLarge(uint256 amount);
+
+    /// @notice Pays in money for future pots. Anyone may; the rollup deposits the prover fees it collected.
+    function fund() external payable;
+
+    /// @notice Splits the pots of freshly proven blocks into credits and reserves (RW-1, RW-2, RW-3). Only by the state update.
+    /// @param leaves The blocks, oldest first; each is paid once because the proven tip moves past it.
+    /// @param firstNumber Number of the first block.
+    /// @param submitter Who earns the submission share.
+    function reward(Leaf[] calldata leaves, uint64 firstNumber, address submitter) external;
+
+    /// @notice Pays an account all that it is owed (RW-5). Anyone may trigger it, the money goes to the account itself:
+    /// a prover's key can stay cold while another key pays the gas.
+    /// @param account Who is paid.
+    /// @return amount What it was paid, in wei.
+    function claim(address account) external returns (uint256 amount);
+
+    /// @notice What an account is owed, in wei.
+    function creditOf(address account) external view returns (uint256);
+
+    /// @notice Money paid in and not yet part of any pot, in wei.
+    function unallocated() external view returns (uint256);
+
+    /// @notice Redundancy shares set aside for turn-holders, in wei.
+    function redundancyReserve() external view returns (uint256);
+
+    /// @notice The protocol's reserve with all rounding dust, in wei.
+    function protocolReserve() external view returns (uint256);
+
+    /// @notice The shares that pots are split by.
+    function shares() external view returns (Shares memory);
+
+    /// @notice The only contract that may credit.
+    function stateUpdate() external view returns (address);
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+pragma solidity 0.8.37;
+
+import {Checkpoint, Leaf} from "../Types.sol";
+import {ICheckpointRegistry} from "./ICheckpointRegistry.sol";
+import {IProofVerifier} from "./IProofVerifier.sol";
+import {IRewardVault} from "./IRewardVault.sol";
+
+/// @notice Moves the proven tip of the L2 chain (ST-1, ST-2, ST-3).
+interface IStateUpdate {
+    /// @notice A transition, its proof, and why consensus stands behind it.
+    /// @param system Id of the proof system; Groth16 is 1.
+    /// @param from Hash of a proven boundary: the tip, or an earlier update's end (ST-1).
+    /// @param leaves The proven blocks after `from`, oldest first. The last is END.
+    /// @param checkpoints The registered checkpoints that the update passes, oldest first: the first one's parent is at or
+    /// behind the tip, each is the parent of the next, the last continues END (ST-2).
+    /// @param ancestry Hashes between END and the last checkpoint's block where more than one ancestry proof is chained;
+    /// empty for one proof, and where END is that block and none is needed.
+    /// @param proof The proof in the system's encoding.
+    struct Update {
+        uint8 system;
+        bytes32 from;
+        Leaf[] leaves;
+        Checkpoint[] checkpoints;
+        bytes32[] ancestry;
+        bytes proof;
+    }
+
+    /// @notice The tip moved from `fromHash` to `toHash` (both ends as accepted: an overlap is cut off).
+    event StateUpdated(
+        bytes32 fromHash,
+        bytes32 indexed toHash,
+        uint64 fromNumber,
+        uint64 toNumber,
+        uint8 system,
+        address indexed submitter,
+        bytes32 indexed checkpointId
+    );
+    /// @notice A proof came late: all of it, up to block `toNumber`, was proven before (ST-1). Nothing changed.
+    event AlreadyProven(address indexed submitter, uint64 toNumber, uint64 tipNumber);
+
+    /// @notice An update needs at least one block.
+    error ST1_NoBlocks();
+    /// @notice No update ended at `from`. Start at the tip or at an earlier update's end.
+    error ST1_FromIsNotABoundary(bytes32 from);
+    /// @notice The blocks overlap what is proven, but carry `given` where the tip is. Prove the chain that the tip is on.
+    error ST1_NotThroughTip(bytes32 given, bytes32 tip);
+    /// @notice An update names at least one checkpoint.
+    error ST2_NoCheckpoint();
+    /// @notice The last checkpoint is not registered. Register it, or name one that is.
+    error ST2_CheckpointUnknown(bytes32 id);
+    /// @notice Checkpoint `index` is not the child of the one named before it.
+    error ST2_CheckpointsNotLinked(uint256 index);
+    /// @notice The first checkpoint's parent lies beyond the tip. Name the older checkpoints too.
+    error ST2_CheckpointsMissing(uint64 parentNumber, uint64 tipNumber);
+    /// @notice The last checkpoint, of block `checkpointNumber`, cannot continue END, block `toNumber`.
+    error ST2_NotContinued(uint64 toNumber, uint64 checkpointNumber);
+    /// @notice No verifier has this id.
+    error ST3_SystemUnknown(uint8 system);
+    /// @notice The proof does not verify.
+    error ST3_ProofInvalid();
+    /// @notice At deployment: the genesis checkpoint is not the registry's.
+    error GenesisMismatch(bytes32 given, bytes32 registered);
+    /// @notice At deployment: the vault takes orders from another contract.
+    error VaultNotLinked(address expected, address linked);
+
+    /// @notice Verifies a proof and moves the tip (ST-1 to ST-3), then has its blocks paid (RW-3). Anyone may submit (ST-5).
+    /// A proof that is entirely behind the tip changes nothing and does not revert, so that the losers of a race pay little.
+    function submit(Update calldata update) external;
+
+    /// @notice The last proven block.
+    function tip() external view returns (bytes32 blockHash, uint64 number);
+
+    /// @notice Whether an update ended at a block, and that block's number (ST-1).
+    function boundary(bytes32 blockHash) external view returns (bool proven, uint64 number);
+
+    /// @notice The verifier of a proof system; zero if there is none.
+    function verifierOf(uint8 system) external view returns (IProofVerifier);
+
+    /// @notice The registry whose checkpoints count.
+    function registry() external view returns (ICheckpointRegistry);
+
+    /// @notice The vault that pays.
+    function vault() external view returns (IRewardVault);
+}

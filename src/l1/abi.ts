@@ -1,0 +1,113 @@
+/**
+ * ABIs of the L1 contracts, as viem's typed constants. A test holds them equal to what the compiler says.
+ */
+import { parseAbi } from "viem"
+
+/** `CheckpointRegistry`: the chain of checkpoints and the validator set (CP-1, CP-2, CP-3). */
+export const checkpointRegistryAbi = parseAbi([
+  "struct Checkpoint { bytes32 parentId; uint64 number; bytes32 blockHash; bytes32 stateRoot; }",
+  "constructor(Checkpoint genesis, bytes keys, bytes possessions)",
+  "function register(Checkpoint checkpoint, uint256 signers, bytes signature) returns (bytes32 id)",
+  "function handOver(bytes keys, bytes possessions, uint256 signers, bytes signature)",
+  "function headId() view returns (bytes32)",
+  "function genesisId() view returns (bytes32)",
+  "function record(bytes32 id) view returns (uint64 number, uint64 registeredAt)",
+  "function validatorSet() view returns (uint64 epoch, uint256 validators)",
+  "function validatorKeys() view returns (bytes)",
+  "function checkpointDigest(bytes32 id) view returns (bytes32)",
+  "function handOverDigest(bytes keys) view returns (bytes32)",
+  "event CheckpointRegistered(bytes32 indexed id, bytes32 indexed parentId, uint64 indexed number, bytes32 blockHash, bytes32 stateRoot, uint256 signers, bytes signature)",
+  "event ValidatorSetChanged(uint64 indexed epoch, uint256 validators, bytes keys)",
+  "error CP1_ParentIsNotHead(bytes32 given, bytes32 head)",
+  "error CP1_NumberNotAboveHead(uint64 given, uint64 head)",
+  "error CP2_UnknownSigner(uint256 signers, uint256 validators)",
+  "error CP2_QuorumNotReached(uint256 signers, uint256 needed)",
+  "error CP2_SignatureInvalid()",
+  "error CP3_KeysMalformed(uint256 keyBytes, uint256 possessionBytes)",
+  "error CP3_ValidatorCount(uint256 given, uint256 most)",
+  "error CP3_DuplicateKey(uint256 first, uint256 second)",
+  "error CP3_PossessionInvalid(uint256 index)"
+])
+
+/** `StateUpdate`: the proven tip (ST-1, ST-2, ST-3). */
+export const stateUpdateAbi = parseAbi([
+  "struct Leaf { bytes32 blockHash; address prover; uint96 proverFees; uint64 proverGas; }",
+  "struct Checkpoint { bytes32 parentId; uint64 number; bytes32 blockHash; bytes32 stateRoot; }",
+  "struct Update { uint8 system; bytes32 from; Leaf[] leaves; Checkpoint[] checkpoints; bytes32[] ancestry; bytes proof; }",
+  "constructor(address registry, address vault, Checkpoint genesis, address[] verifiers)",
+  "function submit(Update update)",
+  "function tip() view returns (bytes32 blockHash, uint64 number)",
+  "function boundary(bytes32 blockHash) view returns (bool proven, uint64 number)",
+  "function verifierOf(uint8 system) view returns (address)",
+  "function registry() view returns (address)",
+  "function vault() view returns (address)",
+  "event StateUpdated(bytes32 fromHash, bytes32 indexed toHash, uint64 fromNumber, uint64 toNumber, uint8 system, address indexed submitter, bytes32 indexed checkpointId)",
+  "event AlreadyProven(address indexed submitter, uint64 toNumber, uint64 tipNumber)",
+  "error ST1_NoBlocks()",
+  "error ST1_FromIsNotABoundary(bytes32 from)",
+  "error ST1_NotThroughTip(bytes32 given, bytes32 tip)",
+  "error ST2_NoCheckpoint()",
+  "error ST2_CheckpointUnknown(bytes32 id)",
+  "error ST2_CheckpointsNotLinked(uint256 index)",
+  "error ST2_CheckpointsMissing(uint64 parentNumber, uint64 tipNumber)",
+  "error ST2_NotContinued(uint64 toNumber, uint64 checkpointNumber)",
+  "error ST3_SystemUnknown(uint8 system)",
+  "error ST3_ProofInvalid()",
+  "error GenesisMismatch(bytes32 given, bytes32 registered)",
+  "error VaultNotLinked(address expected, address linked)"
+])
+
+/** `RewardVault`: who is owed what (RW-1 to RW-7). */
+export const rewardVaultAbi = parseAbi([
+  "struct Leaf { bytes32 blockHash; address prover; uint96 proverFees; uint64 proverGas; }",
+  "struct Shares { uint16 leaf; uint16 merge; uint16 submission; uint16 redundancy; uint16 reserve; }",
+  "constructor(address stateUpdate, Shares shares)",
+  "function fund() payable",
+  "function reward(Leaf[] leaves, uint64 firstNumber, address submitter)",
+  "function claim(address account) returns (uint256 amount)",
+  "function creditOf(address account) view returns (uint256)",
+  "function unallocated() view returns (uint256)",
+  "function redundancyReserve() view returns (uint256)",
+  "function protocolReserve() view returns (uint256)",
+  "function shares() view returns (Shares)",
+  "function stateUpdate() view returns (address)",
+  "event Funded(address indexed by, uint256 amount)",
+  "event Credited(uint64 indexed number, address indexed account, uint8 kind, uint256 amount)",
+  "event Reserved(uint8 indexed reserve, uint64 firstNumber, uint64 lastNumber, uint256 amount)",
+  "event PotShort(uint64 indexed number, uint256 proverFees, uint256 pot)",
+  "event Claimed(address indexed account, uint256 amount)",
+  "error RW2_SharesDoNotSum(uint256 sum)",
+  "error RW5_OnlyStateUpdate(address caller)",
+  "error RW5_NothingToClaim(address account)",
+  "error RW5_PaymentRefused(address account)",
+  "error RW5_FundTooLarge(uint256 amount)"
+])
+
+/** What a credit is for, in the order of the contract's `Kind` (RW-7). */
+export const creditKinds = ["leaf", "merge", "submission", "redundancy", "bonus", "bounty"] as const
+
+/** The vault's reserves, in the order of the contract's `Reserve`. */
+export const reserves = ["redundancy", "protocol"] as const
+
+/** `Groth16BatchVerifier`: proof system 1 (ST-3). */
+export const groth16BatchVerifierAbi = parseAbi([
+  "struct Leaf { bytes32 blockHash; address prover; uint96 proverFees; uint64 proverGas; }",
+  "constructor(uint256[] blockKey, uint256[] ancestryKey)",
+  "function verify(bytes32 from, Leaf[] leaves, bytes32[] ancestry, bytes proof) view returns (bool)",
+  "function verifyingKeys() view returns (uint256[])",
+  "function verifyingKeysHash() view returns (bytes32)",
+  "error ST3_KeyLength(uint256 given, uint256 expected)",
+  "error ST3_KeysNotShared()",
+  "error ST3_KeyInvalid()",
+  "error ST3_ProofLength(uint256 given, uint256 expected)",
+  "error ST3_InputNotInField(uint256 value)",
+  "error ST3_PointInvalid()"
+])
+
+/** Ids of the proof systems on L1 (ST-3). */
+export const proofSystemIds = { groth16: 1 } as const
+
+/** Every error that a call to `StateUpdate` can end with: its own, its verifiers' and its vault's. */
+export const settlementErrorsAbi = [...stateUpdateAbi, ...groth16BatchVerifierAbi, ...rewardVaultAbi].filter(
+  (item) => item.type === "error"
+)
