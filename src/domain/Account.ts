@@ -9,8 +9,11 @@ import { Owner, poseidon2, toHex32 } from "./Hash.ts"
 export const AccountIndex = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 2 ** 32 - 1 })).pipe(Schema.brand("AccountIndex"))
 export type AccountIndex = typeof AccountIndex.Type
 
-/** Transfers sent so far; the next transfer must carry exactly this number. */
-export const Nonce = Schema.BigIntFromString.check(Schema.isGreaterThanOrEqualToBigInt(0n)).pipe(Schema.brand("Nonce"))
+/** Transfers sent so far; the next transfer must carry exactly this number. Below 2^64. */
+export const Nonce = Schema.BigIntFromString.check(
+  Schema.isGreaterThanOrEqualToBigInt(0n),
+  Schema.isLessThanBigInt(1n << 64n)
+).pipe(Schema.brand("Nonce"))
 export type Nonce = typeof Nonce.Type
 
 /** A Baby Jubjub point in affine coordinates. */

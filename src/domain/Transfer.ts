@@ -1,10 +1,10 @@
 /**
  * The rollup's transaction: a signed transfer between two accounts.
  */
-import { type Signature, verifySignature } from "@zk-kit/eddsa-poseidon"
 import { Schema } from "effect"
 import { AccountIndex, CurvePoint, Nonce } from "./Account.ts"
 import { Wei } from "./Amount.ts"
+import { type SpendingKey, signMessage, verifyMessage } from "./EddsaPoseidon.ts"
 import { Owner, poseidon2 } from "./Hash.ts"
 
 /** What a sender signs. It names a cap for the prover fee and declares nothing else about proving (FM-5). */
@@ -38,8 +38,10 @@ export class SignedTransfer extends Schema.Class<SignedTransfer>("lignum/SignedT
 }) {
   /** Whether the signature is by {@link publicKey} over this transfer on this chain. */
   isSigned(chainId: bigint): boolean {
-    const { R8, S } = this.signature
-    const signature: Signature<bigint> = { R8: [R8[0], R8[1]], S }
-    return verifySignature(this.transfer.digest(chainId), signature, [this.publicKey[0], this.publicKey[1]])
+    return verifyMessage(this.transfer.digest(chainId), this.signature, this.publicKey)
   }
 }
+
+/** A transfer signed by its sender's key. */
+export const signTransfer = (transfer: Transfer, key: SpendingKey, chainId: bigint): SignedTransfer =>
+  new SignedTransfer({ transfer, publicKey: key.publicKey, signature: signMessage(key, transfer.digest(chainId)) })
