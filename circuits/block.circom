@@ -46,7 +46,7 @@ include "transfer.circom";
 ///
 /// Not proven here, but by the checkpoint's certificate: that price, signal multiplier and timestamp follow their rules.
 template BlockProof(slots, depth, chainId, transferGas) {
-    assert(slots >= 1 && slots & (slots - 1) == 0);
+    assert(slots >= 1 && (slots & (slots - 1)) == 0);
     // Keeps the fees below 2^96 for every 64-bit price: the contracts store them in a uint96.
     assert(transferGas >= 1 && slots * transferGas <= 1 << 32);
 
