@@ -1,0 +1,70 @@
+/**
+ * One definition per role, used four ways: an RPC group gives the service's type, its server and its remote layer;
+ * the local layer is the role itself.
+ */
+import { type Context, Effect, Layer, Schedule, type Scope, Stream } from "effect"
+import { type Rpc, RpcClient, RpcClientError, type RpcGroup, type RpcSchema, RpcServer } from "effect/rpc"
+import { type RoleName, RoleTransport } from "./RoleTransport.ts"
+
+/** The service that an RPC group describes: a method per RPC, a stream where the RPC streams. */
+export type RoleShape<Group> = {
+  readonly [R in RpcGroup.Rpcs<Group> as R["_tag"]]: (
+    payload: Rpc.PayloadConstructor<R>
+  ) => Rpc.SuccessSchema<R> extends RpcSchema.Stream<infer A, infer _E> ? Stream.Stream<A["Type"], Rpc.ErrorExit<R>>
+    : Effect.Effect<Rpc.Success<R>, Rpc.Error<R>>
+}
+
+type Method = (payload: unknown) => Effect.Effect<unknown, unknown> | Stream.Stream<unknown, unknown>
+
+/**
+ * Serves a role's service on the transport until the scope closes.
+ *
+ * @param tag the service, already built by the role's own layer
+ */
+export const serveRole = <Rpcs extends Rpc.Any, Self>(
+  role: RoleName,
+  group: RpcGroup.RpcGroup<Rpcs>,
+  tag: Context.Key<Self, RoleShape<RpcGroup.RpcGroup<Rpcs>>>
+): Layer.Layer<never, never, Self | RoleTransport> => {
+  const handlers = group.toLayer(Effect.map(tag, (service) => service as never))
+  const protocol = Layer.effect(
+    RpcServer.Protocol,
+    Effect.flatMap(RoleTransport, (transport) => transport.serve(role))
+  )
+  return RpcServer.layer(group, { disableFatalDefects: true }).pipe(
+    Layer.provide([handlers, protocol])
+  ) as Layer.Layer<never, never, Self | RoleTransport>
+}
+
+const reconnect = Schedule.min([Schedule.exponential("20 millis"), Schedule.spaced("2 seconds")])
+const isLost = (error: unknown): boolean => error instanceof RpcClientError.RpcClientError
+const reconnectStream = reconnect.pipe(Schedule.while(({ input }) => Effect.succeed(isLost(input))))
+
+/**
+ * The role as a client. A call that loses its server is made again when there is a new one, and a stream starts over, so
+ * every method of a role is idempotent and every stream begins with the present state (ND-1, ND-3).
+ */
+export const connectRole = <Rpcs extends Rpc.Any, Self>(
+  role: RoleName,
+  group: RpcGroup.RpcGroup<Rpcs>,
+  tag: Context.Key<Self, RoleShape<RpcGroup.RpcGroup<Rpcs>>>
+): Layer.Layer<Self, never, RoleTransport> =>
+  Layer.effect(
+    tag,
+    Effect.gen(function*() {
+      const transport = yield* RoleTransport
+      const protocol = yield* transport.connect(role)
+      const client = yield* (RpcClient.make(group) as Effect.Effect<Record<string, Method>, never, RpcClient.Protocol | Scope.Scope>)
+        .pipe(Effect.provideService(RpcClient.Protocol, protocol))
+      const methods: Record<string, Method> = {}
+      for (const name of group.requests.keys()) {
+        methods[name] = (payload) => {
+          const result = client[name]!(payload)
+          return Effect.isEffect(result)
+            ? Effect.retry(result, { schedule: reconnect, while: isLost })
+            : Stream.retry(result, reconnectStream)
+        }
+      }
+      return methods as never
+    })
+  )
