@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+pragma solidity 0.8.37;
+
+import {SSTORE2} from "solady/utils/SSTORE2.sol";
+import {Leaf} from "./Types.sol";
+import {IProofVerifier} from "./interfaces/IProofVerifier.sol";
+
+/// @title Groth16 proofs of blocks and of ancestry over BN254, checked together (ST-3, proof system 1)
+/// @notice Groth16 has no merge: a range is a bundle of one proof per block and one per ancestry step. All of them are
+/// folded into one pairing call of (proofs + 3) pairs, one more with ancestry, instead of four pairs per proof.
+///
+/// Proof i of the bundle claims e(A_i, B_i) = e(alpha, beta) e(L_i, gamma) e(C_i, delta). The product of all claims, each
+/// to the power of its own coefficient r_i, is checked instead. Coefficients are 128 bits of a hash over everything that
+/// the claims consist of (verifying keys, public inputs, proofs), fixed before any of them is known; if a single claim is
+/// false, the product holds for at most one in 2^128 choices of its coefficient.
+/// @dev `proof` is 256 bytes per block, then 256 bytes per ancestry step: A.x A.y B.x1 B.x0 B.y1 B.y0 C.x C.y.
+/// The precompiles refuse coordinates out of range and points off their curve or subgroup: each point passes one.
+contract Groth16BatchVerifier is IProofVerifier {
+    /// @notice A verifying key has too few or too many words for its circuit's public inputs. Export it again.
+    error ST3_KeyLength(uint256 given, uint256 expected);
+    /// @notice The two keys differ in alpha, beta or gamma. Set both circuits up on the same powers of tau.
+    error ST3_KeysNotShared();
+    /// @notice A verifying key has a point at infinity, off its curve or off its subgroup. Export it again.
+    error ST3_KeyInvalid();
+    /// @notice The proof has the wrong length for so many blocks and ancestry steps.
+    error ST3_ProofLength(uint256 given, uint256 expected);
+    /// @notice A public input is not reduced: hashes are below the scalar field's order.
+    error ST3_InputNotInField(uint256 value);
+    /// @notice A proof has a point off its curve or subgroup, or a coordinate out of range.
+    error ST3_PointInvalid();
+
+    uint256 private constant SCALAR_ORDER =
+        21888242871839275222246405745257275088548364400416034343698204186575808495617;
+    uint256 private constant BASE_ORDER = 21888242871839275222246405745257275088696311157297823662689037894645226208583;
+
+    uint256 private constant PROOF_LENGTH = 256;
+    uint256 private constant BLOCK_INPUTS = 5;
+    uint256 private constant ANCESTRY_INPUTS = 2;
+    /// @dev Words that both keys begin with: alpha (2), beta (4), gamma (4).
+    uint256 private constant SHARED_WORDS = 10;
+    uint256 private constant BLOCK_KEY_WORDS = SHARED_WORDS + 4 + 2 * (BLOCK_INPUTS + 1);
+    uint256 private constant ANCESTRY_KEY_WORDS = SHARED_WORDS + 4 + 2 * (ANCESTRY_INPUTS + 1);
+
+    // Where the parts of the stored keys begin, in words: the block key, then the ancestry key without what it shares.
+    uint256 private constant ALPHA = 0;
+    uint256 private constant BETA = 2;
+    uint256 private constant GAMMA = 6;
+    uint256 private constant BLOCK_DELTA = SHARED_WORDS;
+    uint256 private constant BLOCK_BASES = BLOCK_DELTA + 4;
+    uint256 private constant ANCESTRY_DELTA = BLOCK_KEY_WORDS;
+    uint256 private constant ANCESTRY_BASES = ANCESTRY_DELTA + 4;
+
+    /// @notice Hash over both verifying keys; part of every coefficient.
+    bytes32 public immutable verifyingKeysHash;
+    address private immutable _keys;
+
+    /// @dev What the loops over the proofs gather.
+    struct Sums {
+        /// Sum of r_i times each public input, for the block circuit; index 0 is the sum of the r_i themselves.
+        uint256[] blockScalars;
+        uint256[] ancestryScalars;
+        /// Sum of r_i C_i: x, y.
+        uint256[2] blockC;
+        uint256[2] ancestryC;
+    }
+
+    /// @param blockKey Verifying key of the block circuit: alpha, beta, gamma, delta, then the bases of the public inputs
+    /// (26 words; G2 points with the imaginary part first).
+    /// @param ancestryKey Verifying key of the ancestry circuit in the same form (20 words), on the same powers of tau.
+    constructor(uint256[] memory blockKey, uint256[] memory ancestryKey) {
+        if (blockKey.length != BLOCK_KEY_WORDS) revert ST3_KeyLength(blockKey.length, BLOCK_KEY_WORDS);
+        if (ancestryKey.length != ANCESTRY_KEY_WORDS) revert ST3_KeyLength(ancestryKey.length, ANCESTRY_KEY_WORDS);
+        uint256[] memory words = new uint256[](BLOCK_KEY_WORDS + ANCESTRY_KEY_WORDS - SHARED_WORDS);
+        for (uint256 i; i < BLOCK_KEY_WORDS; ++i) {
+            words[i] = blockKey[i];
+        }
+        for (uint256 i; i < ANCESTRY_KEY_WORDS; ++i) {
+            if (i >= SHARED_WORDS) words[BLOCK_KEY_WORDS + i - SHARED_WORDS] = ancestryKey[i];
+            else if (ancestryKey[i] != blockKey[i]) revert ST3_KeysNotShared();
+        }
+        _requireValidKeys(words);
+        bytes memory packed = abi.encodePacked(words);
+        verifyingKeysHash = keccak256(packed);
+        _keys = SSTORE2.write(packed);
+    }
+
+    /// @inheritdoc IProofVerifier
+    function verify(bytes32 from, Leaf[] calldata leaves, bytes32[] calldata ancestry, bytes calldata proof)
+        external
+        view
+        returns (bool)
+    {
+        uint256 count = leaves.length + ancestry.length;
+        if (leaves.length == 0 || proof.length != count * PROOF_LENGTH) {
+            revert ST3_ProofLength(proof.length, count * PROOF_LENGTH);
+        }
+        uint256[] memory keys = verifyingKeys();
+        bytes32 seed = keccak256(abi.encode(verifyingKeysHash, from, leaves, ancestry, proof));
+        uint256[] memory pairs = new uint256[]((count + (ancestry.length == 0 ? 3 : 4)) * 6);
+        Sums memory sums;
+        sums.blockScalars = new uint256[](BLOCK_INPUTS + 1);
+        sums.ancestryScalars = new uint256[](ANCESTRY_INPUTS + 1);
+
+        uint256 parent = _requireInField(from);
+        for (uint256 i; i < leaves.length; ++i) {
+            uint256 coefficient = _coefficient(seed, i);
+            uint256 blockHash = _requireInField(leaves[i].blockHash);
+            uint256[] memory scalars = sums.blockScalars;
+            _accumulate(scalars, 0, coefficient, 1);
+            _accumulate(scalars, 1, coefficient, parent);
+            _accumulate(scalars, 2, coefficient, blockHash);
+            _accumulate(scalars, 3, coefficient, uint160(leaves[i].prover));
+            _accumulate(scalars, 4, coefficient, leaves[i].proverFees);
+            _accumulate(scalars, 5, coefficient, leaves[i].proverGas);
+            _addProof(proof, i, coefficient, pairs, sums.blockC);
+            parent = blockHash;
+        }
+        for (uint256 i; i < ancestry.length; ++i) {
+            uint256 coefficient = _coefficient(seed, leaves.length + i);
+            uint256 descendant = _requireInField(ancestry[i]);
+            uint256[] memory scalars = sums.ancestryScalars;
+            _accumulate(scalars, 0, coefficient, 1);
+            _accumulate(scalars, 1, coefficient, parent);
+            _accumulate(scalars, 2, coefficient, descendant);
+            _addProof(proof, leaves.length + i, coefficient, pairs, sums.ancestryC);
+            parent = descendant;
+        }
+        _addKeyPairs(keys, sums, pairs, count, ancestry.length != 0);
+        return _pairing(pairs);
+    }
+
+    /// @notice The stored keys: the block key's 26 words, then the ancestry key's last 10 (delta and bases).
+    function verifyingKeys() public view returns (uint256[] memory words) {
+        bytes memory packed = SSTORE2.read(_keys);
+        words = new uint256[](packed.length / 32);
+        assembly ("memory-safe") {
+            mcopy(add(words, 32), add(packed, 32), mload(packed))
+        }
+    }
+
+    /// @dev Adds r A with B to the pairs and r C to the sum.
+    function _addProof(
+        bytes calldata proof,
+        uint256 index,
+        uint256 coefficient,
+        uint256[] memory pairs,
+        uint256[2] memory sumC
+    ) private view {
+        uint256[8] memory words;
+        assembly ("memory-safe") {
+            calldatacopy(words, add(proof.offset, mul(index, PROOF_LENGTH)), PROOF_LENGTH)
+        }
+        (words[0], words[1]) = _multiply(words[0], words[1], coefficient);
+        assembly ("memory-safe") {
+            mcopy(add(add(pairs, 32), mul(index, 192)), words, 192)
+        }
+        (uint256 x, uint256 y) = _multiply(words[6], words[7], coefficient);
+        (sumC[0], sumC[1]) = _add(sumC[0], sumC[1], x, y);
+    }
+
+    /// @dev The right-hand sides, negated so that the whole product must be one.
+    function _addKeyPairs(
+        uint256[] memory keys,
+        Sums memory sums,
+        uint256[] memory pairs,
+        uint256 position,
+        bool withAncestry
+    ) private view {
+        uint256[2] memory inputs = _combine(keys, BLOCK_BASES, sums.blockScalars);
+        uint256 coefficients = sums.blockScalars[0];
+        if (withAncestry) {
+            uint256[2] memory more = _combine(keys, ANCESTRY_BASES, sums.ancestryScalars);
+            (inputs[0], inputs[1]) = _add(inputs[0], inputs[1], more[0], more[1]);
+            coefficients = addmod(coefficients, sums.ancestryScalars[0], SCALAR_ORDER);
+            _setPair(pairs, position + 3, sums.ancestryC, keys, ANCESTRY_DELTA);
+        }
+        uint256[2] memory alpha;
+        (alpha[0], alpha[1]) = _multiply(keys[ALPHA], keys[ALPHA + 1], coefficients);
+        _setPair(pairs, position, alpha, keys, BETA);
+        _setPair(pairs, position + 1, inputs, keys, GAMMA);
+        _setPair(pairs, position + 2, sums.blockC, keys, BLOCK_DELTA);
+    }
+
+    function _setPair(
+        uint256[] memory pairs,
+        uint256 position,
+        uint256[2] memory point,
+        uint256[] memory keys,
+        uint256 key
+    ) private pure {
+        uint256 start = position * 6;
+        pairs[start] = point[0];
+        // Infinity is (0, 0) and its own negative; no point of the curve has y = 0.
+        pairs[start + 1] = point[1] == 0 ? 0 : BASE_ORDER - point[1];
+        for (uint256 i; i < 4; ++i) {
+            pairs[start + 2 + i] = keys[key + i];
+        }
+    }
+
+    function _combine(uint256[] memory keys, uint256 bases, uint256[] memory scalars)
+        private
+        view
+        returns (uint256[2] memory sum)
+    {
+        for (uint256 i; i < scalars.length; ++i) {
+            (uint256 x, uint256 y) = _multiply(keys[bases + 2 * i], keys[bases + 2 * i + 1], scalars[i]);
+            (sum[0], sum[1]) = _add(sum[0], sum[1], x, y);
+        }
+    }
+
+    /// @dev Two coefficients per hash, 128 bits each; never zero, which would switch its proof off.
+    function _coefficient(bytes32 seed, uint256 index) private pure returns (uint256) {
+        uint256 digest = uint256(keccak256(abi.encode(seed, index / 2)));
+        return (index % 2 == 0 ? digest >> 128 : digest & type(uint128).max) + 1;
+    }
+
+    function _accumulate(uint256[] memory scalars, uint256 index, uint256 coefficient, uint256 value) private pure {
+        scalars[index] = addmod(scalars[index], mulmod(coefficient, value, SCALAR_ORDER), SCALAR_ORDER);
+    }
+
+    /// @dev An input and the same plus the order are the same to the pairing: only one of them may stand for a hash.
+    function _requireInField(bytes32 value) private pure returns (uint256 number) {
+        number = uint256(value);
+        if (number >= SCALAR_ORDER) revert ST3_InputNotInField(number);
+    }
+
+    function _requireValidKeys(uint256[] memory words) private view {
+        // Multiplying refuses what is off the curve; pairing with infinity refuses what is off the curve or subgroup.
+        if (_isInfinity(words, ALPHA, 2)) revert ST3_KeyInvalid();
+        _multiply(words[ALPHA], words[ALPHA + 1], 1);
+        for (uint256 i = BLOCK_BASES; i < words.length; i += 2) {
+            if (i == ANCESTRY_DELTA) i = ANCESTRY_BASES;
+            _multiply(words[i], words[i + 1], 1);
+        }
+        uint256[4] memory points = [BETA, GAMMA, BLOCK_DELTA, ANCESTRY_DELTA];
+        uint256[] memory pairs = new uint256[](24);
+        uint256[2] memory infinity;
+        for (uint256 i; i < 4; ++i) {
+            if (_isInfinity(words, points[i], 4)) revert ST3_KeyInvalid();
+            _setPair(pairs, i, infinity, words, points[i]);
+        }
+        _pairing(pairs);
+    }
+
+    function _isInfinity(uint256[] memory words, uint256 start, uint256 length) private pure returns (bool) {
+        uint256 any;
+        for (uint256 i; i < length; ++i) {
+            any |= words[start + i];
+        }
+        return any == 0;
+    }
+
+    function _multiply(uint256 x, uint256 y, uint256 scalar) private view returns (uint256 rx, uint256 ry) {
+        bool done;
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore(free, x)
+            mstore(add(free, 32), y)
+            mstore(add(free, 64), scalar)
+            done := staticcall(gas(), 0x07, free, 96, free, 64)
+            rx := mload(free)
+            ry := mload(add(free, 32))
+        }
+        if (!done) revert ST3_PointInvalid();
+    }
+
+    function _add(uint256 ax, uint256 ay, uint256 bx, uint256 by) private view returns (uint256 rx, uint256 ry) {
+        bool done;
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore(free, ax)
+            mstore(add(free, 32), ay)
+            mstore(add(free, 64), bx)
+            mstore(add(free, 96), by)
+            done := staticcall(gas(), 0x06, free, 128, free, 64)
+            rx := mload(free)
+            ry := mload(add(free, 32))
+        }
+        if (!done) revert ST3_PointInvalid();
+    }
+
+    function _pairing(uint256[] memory pairs) private view returns (bool holds) {
+        bool done;
+        assembly ("memory-safe") {
+            done := staticcall(gas(), 0x08, add(pairs, 32), mul(mload(pairs), 32), 0x00, 32)
+            holds := eq(mload(0x00), 1)
+        }
+        if (!done) revert ST3_PointInvalid();
+    }
+}

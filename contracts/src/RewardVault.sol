@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+pragma solidity 0.8.37;
+
+import {Leaf} from "./Types.sol";
+import {IRewardVault} from "./interfaces/IRewardVault.sol";
+
+/// @title Vault of the collected prover fees (RW-1, RW-2, RW-3, RW-5, RW-7)
+/// @notice Every wei paid in is at any time in exactly one place: unallocated, credited to an account, in one of the two
+/// reserves, or claimed. Every move between them is an event.
+/// @dev Ether that is forced in without `fund` belongs to nobody and is never counted. The redundancy share of a block is
+/// a fixed part of its pot, and pots are filled block by block in order: whoever knows an update's leaves and what was
+/// unallocated before it can recompute each block's share, so that a redundancy claim (RW-4) needs no storage per block.
+contract RewardVault is IRewardVault {
+    uint256 private constant BASIS_POINTS = 10_000;
+
+    /// @inheritdoc IRewardVault
+    address public immutable stateUpdate;
+    uint16 private immutable _leafShare;
+    uint16 private immutable _mergeShare;
+    uint16 private immutable _submissionShare;
+    uint16 private immutable _redundancyShare;
+    uint16 private immutable _reserveShare;
+
+    /// @inheritdoc IRewardVault
+    mapping(address account => uint256) public creditOf;
+    // Two words for the three balances that every update moves; 2^128 wei is more than there will ever be.
+    uint128 private _unallocated;
+    uint128 private _redundancyReserve;
+    uint128 private _protocolReserve;
+
+    /// @param stateUpdate_ The only contract that may credit. It may be deployed later: its constructor checks the link.
+    /// @param split Shares of a pot in basis points.
+    constructor(address stateUpdate_, Shares memory split) {
+        uint256 sum = uint256(split.leaf) + split.merge + split.submission + split.redundancy + split.reserve;
+        if (sum != BASIS_POINTS) revert RW2_SharesDoNotSum(sum);
+        stateUpdate = stateUpdate_;
+        _leafShare = split.leaf;
+        _mergeShare = split.merge;
+        _submissionShare = split.submission;
+        _redundancyShare = split.redundancy;
+        _reserveShare = split.reserve;
+    }
+
+    /// @inheritdoc IRewardVault
+    function fund() external payable {
+        if (msg.value > type(uint128).max - _unallocated) revert RW5_FundTooLarge(msg.value);
+        // forge-lint: disable-next-line(unsafe-typecast)
+        _unallocated += uint128(msg.value);
+        emit Funded(msg.sender, msg.value);
+    }
+
+    /// @inheritdoc IRewardVault
+    /// @dev A block whose fees the vault does not hold is paid what is there: money never stops an update.
+    function reward(Leaf[] calldata leaves, uint64 firstNumber, address submitter) external {
+        if (msg.sender != stateUpdate) revert RW5_OnlyStateUpdate(msg.sender);
+        uint256 available = _unallocated;
+        uint256 allocated;
+        uint256 submission;
+        uint256 redundancy;
+        uint256 reserve;
+        for (uint256 i; i < leaves.length; ++i) {
+            uint64 number = firstNumber + uint64(i);
+            uint256 pot = leaves[i].proverFees;
+            if (pot > available - allocated) {
+                pot = available - allocated;
+                emit PotShort(number, leaves[i].proverFees, pot);
+            }
+            if (pot == 0) continue;
+            allocated += pot;
+            // Groth16 needs no merge work, so the merge share goes to the leaf (RW-2).
+            uint256 leafPart = pot * (uint256(_leafShare) + _mergeShare) / BASIS_POINTS;
+            uint256 submissionPart = pot * _submissionShare / BASIS_POINTS;
+            uint256 redundancyPart = pot * _redundancyShare / BASIS_POINTS;
+            if (leafPart != 0) {
+                creditOf[leaves[i].prover] += leafPart;
+                emit Credited(number, leaves[i].prover, Kind.Leaf, leafPart);
+            }
+            if (submissionPart != 0) {
+                submission += submissionPart;
+                emit Credited(number, submitter, Kind.Submission, submissionPart);
+            }
+            redundancy += redundancyPart;
+            // What division leaves over goes to the reserve, so that the parts sum to the pot exactly.
+            reserve += pot - leafPart - submissionPart - redundancyPart;
+        }
+        if (allocated == 0) return;
+        if (submission != 0) creditOf[submitter] += submission;
+        // All parts are at most `allocated`, which is at most what was unallocated: 128 bits hold them.
+        // forge-lint: disable-start(unsafe-typecast)
+        _unallocated = uint128(available - allocated);
+        _redundancyReserve += uint128(redundancy);
+        _protocolReserve += uint128(reserve);
+        // forge-lint: disable-end(unsafe-typecast)
+        uint64 lastNumber = firstNumber + uint64(leaves.length) - 1;
+        if (redundancy != 0) emit Reserved(Reserve.Redundancy, firstNumber, lastNumber, redundancy);
+        if (reserve != 0) emit Reserved(Reserve.Protocol, firstNumber, lastNumber, reserve);
+    }
+
+    /// @inheritdoc IRewardVault
+    function claim(address account) external returns (uint256 amount) {
+        amount = creditOf[account];
+        if (amount == 0) revert RW5_NothingToClaim(account);
+        // Before the payment: an account that calls back finds nothing left to claim.
+        creditOf[account] = 0;
+        emit Claimed(account, amount);
+        (bool paid,) = account.call{value: amount}("");
+        if (!paid) revert RW5_PaymentRefused(account);
+    }
+
+    /// @inheritdoc IRewardVault
+    function unallocated() external view returns (uint256) {
+        return _unallocated;
+    }
+
+    /// @inheritdoc IRewardVault
+    function redundancyReserve() external view returns (uint256) {
+        return _redundancyReserve;
+    }
+
+    /// @inheritdoc IRewardVault
+    function protocolReserve() external view returns (uint256) {
+        return _protocolReserve;
+    }
+
+    /// @inheritdoc IRewardVault
+    function shares() external view returns (Shares memory) {
+        return Shares({
+            leaf: _leafShare,
+            merge: _mergeShare,
+            submission: _submissionShare,
+            redundancy: _redundancyShare,
+            reserve: _reserveShare
+        });
+    }
+}

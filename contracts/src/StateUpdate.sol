@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+pragma solidity 0.8.37;
+
+import {Checkpoint, Leaf, checkpointId} from "./Types.sol";
+import {ICheckpointRegistry} from "./interfaces/ICheckpointRegistry.sol";
+import {IProofVerifier} from "./interfaces/IProofVerifier.sol";
+import {IRewardVault} from "./interfaces/IRewardVault.sol";
+import {IStateUpdate} from "./interfaces/IStateUpdate.sol";
+
+/// @title The proven tip of the L2 chain (ST-1, ST-2, ST-3)
+/// @notice Anyone moves the tip by a proof of the blocks beyond it. Nobody owns the contract; registry, vault and proof
+/// systems are fixed at deployment.
+/// @dev An update names every checkpoint that it passes although the certificate of the last one suffices: so the L1
+/// time at which each block was checkpointed is known without an index of checkpoints by number, for whatever pays by
+/// age (RW-6). Submitter and leaves reach the vault in one call; who the submission share goes to is decided here (ST-6).
+contract StateUpdate is IStateUpdate {
+    /// @dev One word per update, under the hash of its last block. The number tells, without verifying anything, that
+    /// a proof is entirely behind the tip. The word has room for a 184-bit commitment to the whole update (from, leaves,
+    /// submitter, time, pots), against which a redundancy claim (RW-4) can supply the data again.
+    struct Boundary {
+        bool proven;
+        uint64 number;
+    }
+
+    /// @inheritdoc IStateUpdate
+    ICheckpointRegistry public immutable registry;
+    /// @inheritdoc IStateUpdate
+    IRewardVault public immutable vault;
+    /// @inheritdoc IStateUpdate
+    mapping(uint8 system => IProofVerifier) public verifierOf;
+    /// @inheritdoc IStateUpdate
+    mapping(bytes32 blockHash => Boundary) public boundary;
+    bytes32 private _tipHash;
+    /// @dev Its word has room for the time of the last update, from which the idle clock runs (ST-4).
+    uint64 private _tipNumber;
+
+    /// @param registry_ The registry, already deployed with `genesis`.
+    /// @param vault_ The vault, already deployed for this contract's address.
+    /// @param genesis The registry's genesis checkpoint: its block is the first tip.
+    /// @param verifiers The allowed proof systems; their ids count from 1 in this order.
+    constructor(
+        ICheckpointRegistry registry_,
+        IRewardVault vault_,
+        Checkpoint memory genesis,
+        IProofVerifier[] memory verifiers
+    ) {
+        bytes32 given = checkpointId(genesis);
+        bytes32 registered = registry_.genesisId();
+        if (given != registered) revert GenesisMismatch(given, registered);
+        address linked = vault_.stateUpdate();
+        if (linked != address(this)) revert VaultNotLinked(address(this), linked);
+        registry = registry_;
+        vault = vault_;
+        for (uint8 system = 1; system <= verifiers.length; ++system) {
+            if (address(verifiers[system - 1]).code.length == 0) revert ST3_SystemUnknown(system);
+            verifierOf[system] = verifiers[system - 1];
+        }
+        _moveTip(genesis.blockHash, genesis.number);
+    }
+
+    /// @inheritdoc IStateUpdate
+    function submit(Update calldata update) external {
+        uint256 count = update.leaves.length;
+        if (count == 0) revert ST1_NoBlocks();
+        bytes32 fromHash = _tipHash;
+        uint64 fromNumber = _tipNumber;
+        uint256 overlap;
+        if (update.from != fromHash) {
+            Boundary memory start = boundary[update.from];
+            if (!start.proven) revert ST1_FromIsNotABoundary(update.from);
+            if (start.number + count <= fromNumber) {
+                emit AlreadyProven(msg.sender, uint64(start.number + count), fromNumber);
+                return;
+            }
+            overlap = fromNumber - start.number;
+            // `from` is an earlier boundary, so that the tip lies at least one block after it.
+            bytes32 given = update.leaves[overlap - 1].blockHash;
+            if (given != fromHash) revert ST1_NotThroughTip(given, fromHash);
+        }
+        uint64 toNumber = uint64(fromNumber + count - overlap);
+        bytes32 toHash = update.leaves[count - 1].blockHash;
+        bytes32 id = _requireContinued(update, fromNumber, toNumber, toHash);
+        _requireProven(update, toHash);
+
+        _moveTip(toHash, toNumber);
+        emit StateUpdated(fromHash, toHash, fromNumber, toNumber, update.system, msg.sender, id);
+        vault.reward(update.leaves[overlap:], fromNumber + 1, msg.sender);
+    }
+
+    /// @inheritdoc IStateUpdate
+    function tip() external view returns (bytes32 blockHash, uint64 number) {
+        return (_tipHash, _tipNumber);
+    }
+
+    function _moveTip(bytes32 blockHash, uint64 number) private {
+        _tipHash = blockHash;
+        _tipNumber = number;
+        boundary[blockHash] = Boundary({proven: true, number: number});
+    }
+
+    /// @dev ST-2. Registered checkpoints have registered parents (CP-1), so that only the last one is looked up, and the
+    /// first one's parent for where it stands.
+    function _requireContinued(Update calldata update, uint64 tipNumber, uint64 toNumber, bytes32 toHash)
+        private
+        view
+        returns (bytes32 id)
+    {
+        uint256 count = update.checkpoints.length;
+        if (count == 0) revert ST2_NoCheckpoint();
+        for (uint256 i; i < count; ++i) {
+            if (i != 0 && update.checkpoints[i].parentId != id) revert ST2_CheckpointsNotLinked(i);
+            id = checkpointId(update.checkpoints[i]);
+        }
+        (uint64 number, uint64 registeredAt) = registry.record(id);
+        if (registeredAt == 0) revert ST2_CheckpointUnknown(id);
+        (uint64 parentNumber,) = registry.record(update.checkpoints[0].parentId);
+        if (parentNumber > tipNumber) revert ST2_CheckpointsMissing(parentNumber, tipNumber);
+        // The certificate vouches for number and hash together: END is the checkpoint's block, or lies before it.
+        bool same = toHash == update.checkpoints[count - 1].blockHash;
+        if (same ? number != toNumber : number <= toNumber) revert ST2_NotContinued(toNumber, number);
+    }
+
+    /// @dev ST-3. An overlap is verified with the rest: a recursive proof cannot be cut.
+    function _requireProven(Update calldata update, bytes32 toHash) private view {
+        IProofVerifier verifier = verifierOf[update.system];
+        if (address(verifier) == address(0)) revert ST3_SystemUnknown(update.system);
+        bytes32 checkpointHash = update.checkpoints[update.checkpoints.length - 1].blockHash;
+        bytes32[] memory path;
+        // Without ancestry the path is empty and END is the checkpoint's block; else the path ends there.
+        if (toHash != checkpointHash) {
+            uint256 steps = update.ancestry.length;
+            path = new bytes32[](steps + 1);
+            for (uint256 i; i < steps; ++i) {
+                path[i] = update.ancestry[i];
+            }
+            path[steps] = checkpointHash;
+        }
+        if (!verifier.verify(update.from, update.leaves, path, update.proof)) revert ST3_ProofInvalid();
+    }
+}
