@@ -3,7 +3,7 @@
  */
 import { Schema } from "effect"
 import { Wei } from "./Amount.ts"
-import { Owner, poseidon2, toHex32 } from "./Hash.ts"
+import { FieldElement, Owner, poseidon2, toHex32 } from "./Hash.ts"
 
 /** Index of an account in the state tree; below 2^depth. */
 export const AccountIndex = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 2 ** 32 - 1 })).pipe(Schema.brand("AccountIndex"))
@@ -16,8 +16,8 @@ export const Nonce = Schema.BigIntFromString.check(
 ).pipe(Schema.brand("Nonce"))
 export type Nonce = typeof Nonce.Type
 
-/** A Baby Jubjub point in affine coordinates. */
-export const CurvePoint = Schema.Tuple([Schema.BigIntFromString, Schema.BigIntFromString])
+/** A Baby Jubjub point in affine coordinates; whether it lies on the curve is checked where it is used. */
+export const CurvePoint = Schema.Tuple([FieldElement, FieldElement])
 export type CurvePoint = typeof CurvePoint.Type
 
 /** One account: who may spend, how much there is, and how often it was spent from. */

@@ -4,13 +4,14 @@
 import { Schema } from "effect"
 import { Account } from "./Account.ts"
 import { Block, Header } from "./Block.ts"
+import { FieldElement } from "./Hash.ts"
 
 /** A leaf of the state tree with its authentication path. */
 export class LeafWitness extends Schema.Class<LeafWitness>("lignum/LeafWitness")({
   /** The account before the change; `null` for an empty leaf. */
   account: Schema.NullOr(Account),
   /** Siblings from the leaf's level up to the root's children. */
-  siblings: Schema.Array(Schema.BigIntFromString)
+  siblings: Schema.Array(FieldElement)
 }) {}
 
 /** The two leaves that one transfer changes, in the order in which it changes them. */

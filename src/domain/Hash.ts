@@ -11,6 +11,10 @@ import { getAddress, isAddress } from "viem"
 /** Order of the BN254 scalar field: every Poseidon2 hash and every circuit signal lies below it. */
 export const fieldOrder = 21888242871839275222246405745257275088548364400416034343698204186575808495617n
 
+/** An element of the BN254 scalar field: a decimal string on the wire. */
+export const FieldElement = Schema.BigIntFromString.check(Schema.isBetweenBigInt({ minimum: 0n, maximum: fieldOrder - 1n }))
+export type FieldElement = typeof FieldElement.Type
+
 /** Any byte string, `0x` and an even number of lower-case digits. */
 export const HexBytes = Schema.TemplateLiteral(["0x", Schema.String]).check(Schema.isPattern(/^0x([0-9a-f]{2})*$/))
 export type HexBytes = typeof HexBytes.Type

@@ -3,6 +3,7 @@
  */
 import { Schema } from "effect"
 import { ProverGas, ProverPrice, Wei } from "./Amount.ts"
+import { signalOne } from "./Block.ts"
 
 /** Parameters of the price rule. */
 export class PriceRule extends Schema.Class<PriceRule>("lignum/PriceRule")({
@@ -10,8 +11,8 @@ export class PriceRule extends Schema.Class<PriceRule>("lignum/PriceRule")({
   floor: ProverPrice,
   /** Prover gas per block at which the excess stands still. */
   target: ProverGas,
-  /** How much excess multiplies the price by e. */
-  fraction: ProverGas,
+  /** How much excess multiplies the price by e; above 0. */
+  fraction: ProverGas.check(Schema.isGreaterThanBigInt(0n)),
   /** Weight k of prover gas that is checkpointed but unproven beyond the target lag. */
   backlogWeight: Schema.BigIntFromString
 }) {}
@@ -30,9 +31,23 @@ export const integerExponential = (factor: bigint, numerator: bigint, denominato
   return sum / denominator
 }
 
-/** The price at an excess. */
-export const priceAt = (rule: PriceRule, excess: bigint): ProverPrice =>
-  ProverPrice.make(integerExponential(rule.floor, excess, rule.fraction))
+/** The highest price that a header can carry. */
+export const highestPrice: ProverPrice = ProverPrice.make((1n << 64n) - 1n)
+
+const capped = (price: bigint): ProverPrice => price < highestPrice ? ProverPrice.make(price) : highestPrice
+
+// e^45 is beyond 2^64, so the cap on the price is reached before this one; it bounds the series' length and its terms.
+const largestExponent = 45n
+
+/** The price at an excess, at most {@link highestPrice}. */
+export const priceAt = (rule: PriceRule, excess: bigint): ProverPrice => {
+  const bound = largestExponent * rule.fraction
+  return capped(integerExponential(rule.floor, excess < bound ? excess : bound, rule.fraction))
+}
+
+/** The price that a header snapshots: the rule's, times the L1 signal's multiplier in millionths (FM-3, FM-4). */
+export const snapshotPrice = (rule: PriceRule, excess: bigint, signalMultiplier: bigint): ProverPrice =>
+  capped((priceAt(rule, excess) * signalMultiplier) / signalOne)
 
 /** The excess after a block that used `used` prover gas while `overdue` waited beyond the target lag. */
 export const nextExcess = (rule: PriceRule, excess: bigint, used: ProverGas, overdue: ProverGas): bigint => {

@@ -234,15 +234,17 @@ export const verifyCertificate = (
     ? verifyQuorum(set, checkpointDigest(domain, checkpoint.id), certificate)
     : Result.fail(new EpochMismatch({ expected: domain.epoch, actual: set.epoch }))
 
-/** The certificate over a digest by the validators at `signers`' keys (index in the set to secret key). */
-export const certifyDigest = (
-  digest: Bytes32,
-  signers: ReadonlyMap<number, Uint8Array>
-): Result.Result<QuorumCertificate, PointMalformed> =>
-  Result.map(
-    aggregateSignatures([...signers.values()].map((secretKey) => signDigest(secretKey, digest))),
-    (signature) => new QuorumCertificate({ signature, signers: [...signers.keys()].reduce((map, index) => map | (1n << BigInt(index)), 0n) })
-  )
+/** The certificate of the given validators (index in the set to secret key) over a checkpoint or hand-over digest. */
+export const certifyDigest = (digest: Bytes32, signers: ReadonlyMap<number, Uint8Array>): QuorumCertificate => {
+  const message = shortSignatures.hash(hexToBytes(digest), checkpointDst)
+  let signature = G1.ZERO
+  let bitmap = 0n
+  for (const [index, secretKey] of signers) {
+    signature = signature.add(shortSignatures.sign(message, secretKey))
+    bitmap |= 1n << BigInt(index)
+  }
+  return new QuorumCertificate({ signature: encodeG1(signature), signers: bitmap })
+}
 
 const handOverTag = keccak256(stringToHex("lignum.handover.v1"))
 

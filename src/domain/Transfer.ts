@@ -5,7 +5,7 @@ import { Schema } from "effect"
 import { AccountIndex, CurvePoint, Nonce } from "./Account.ts"
 import { Wei } from "./Amount.ts"
 import { type SpendingKey, signMessage, verifyMessage } from "./EddsaPoseidon.ts"
-import { Owner, poseidon2 } from "./Hash.ts"
+import { FieldElement, Owner, poseidon2 } from "./Hash.ts"
 
 /** What a sender signs. It names a cap for the prover fee and declares nothing else about proving (FM-5). */
 export class Transfer extends Schema.Class<Transfer>("lignum/Transfer")({
@@ -34,7 +34,7 @@ export class Transfer extends Schema.Class<Transfer>("lignum/Transfer")({
 export class SignedTransfer extends Schema.Class<SignedTransfer>("lignum/SignedTransfer")({
   transfer: Transfer,
   publicKey: CurvePoint,
-  signature: Schema.Struct({ R8: CurvePoint, S: Schema.BigIntFromString })
+  signature: Schema.Struct({ R8: CurvePoint, S: FieldElement })
 }) {
   /** Whether the signature is by {@link publicKey} over this transfer on this chain. */
   isSigned(chainId: bigint): boolean {
