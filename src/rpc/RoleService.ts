@@ -9,7 +9,7 @@ import { type RoleName, RoleTransport } from "./RoleTransport.ts"
 /** The service that an RPC group describes: a method per RPC, a stream where the RPC streams. */
 export type RoleShape<Group> = {
   readonly [R in RpcGroup.Rpcs<Group> as R["_tag"]]: (
-    payload: Rpc.PayloadConstructor<R>
+    payload: Rpc.Payload<R>
   ) => Rpc.SuccessSchema<R> extends RpcSchema.Stream<infer A, infer _E> ? Stream.Stream<A["Type"], Rpc.ErrorExit<R>>
     : Effect.Effect<Rpc.Success<R>, Rpc.Error<R>>
 }

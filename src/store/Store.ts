@@ -35,8 +35,9 @@ export class Submission extends Schema.Class<Submission>("lignum/Submission")({
   state: Schema.Literals(["pending", "confirmed", "abandoned"])
 }) {}
 
-/** What a node expects L1 to credit for one of its own deeds (RW-7). */
+/** What a node expects L1 to credit for a block that one of its own transactions settles (RW-7). */
 export class ExpectedCredit extends Schema.Class<ExpectedCredit>("lignum/ExpectedCredit")({
+  transaction: TransactionHash,
   block: BlockNumber,
   account: Address,
   kind: Schema.Literals(["leaf", "merge", "submission"]),
@@ -67,6 +68,6 @@ export class Store extends Context.Service<Store, {
   readonly settleSubmission: (hash: TransactionHash, state: Submission["state"]) => Effect.Effect<void>
   /** Submissions that are not abandoned, oldest first. */
   readonly submissions: Effect.Effect<ReadonlyArray<Submission>>
-  /** Rewards that confirmed submissions should have brought. */
+  /** Rewards that submissions should bring once they are confirmed. */
   readonly expectedCredits: Effect.Effect<ReadonlyArray<ExpectedCredit>>
 }>()("lignum/Store") {}

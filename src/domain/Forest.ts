@@ -1,0 +1,79 @@
+/**
+ * All verified proofs beyond the proven tip, and the heaviest tree among them (OC-2).
+ *
+ * Consensus makes one chain, so the heaviest tree is the one that reaches furthest from the tip along it.
+ */
+import type { BlockRef } from "./Block.ts"
+import type { BlockHash, ProofId } from "./Hash.ts"
+import type { Proof } from "./Proof.ts"
+
+/** A cover of the chain from the tip by neighbouring proofs. */
+interface Cover {
+  readonly proverGas: bigint
+  readonly pieces: ReadonlyArray<{ readonly id: ProofId; readonly proof: Proof }>
+}
+
+/** Most prover gas first; then fewer pieces left to merge; then the lower ids. Total, so that everyone agrees (OC-2). */
+const isHeavier = (a: Cover, b: Cover): boolean => {
+  if (a.proverGas !== b.proverGas) return a.proverGas > b.proverGas
+  if (a.pieces.length !== b.pieces.length) return a.pieces.length < b.pieces.length
+  const differs = a.pieces.findIndex(({ id }, i) => id !== b.pieces[i]!.id)
+  return differs >= 0 && a.pieces[differs]!.id < b.pieces[differs]!.id
+}
+
+export class Forest {
+  readonly #byStart = new Map<BlockHash, Map<ProofId, Proof>>()
+  #tip: BlockRef
+
+  constructor(tip: BlockRef) {
+    this.#tip = tip
+  }
+
+  get tip(): BlockRef {
+    return this.#tip
+  }
+
+  /** Adds a verified proof. Says whether it was new; one that ends at or behind the tip is not kept. */
+  add(proof: Proof): boolean {
+    if (proof.statement.to.number <= this.#tip.number) return false
+    const { id } = proof
+    const siblings = this.#byStart.get(proof.statement.from.hash) ?? new Map<ProofId, Proof>()
+    if (siblings.has(id)) return false
+    this.#byStart.set(proof.statement.from.hash, siblings.set(id, proof))
+    return true
+  }
+
+  /** Moves the proven tip and forgets what lies behind it. */
+  moveTip(tip: BlockRef): void {
+    this.#tip = tip
+    for (const [start, proofs] of this.#byStart) {
+      for (const [id, proof] of proofs) if (proof.statement.to.number <= tip.number) proofs.delete(id)
+      if (proofs.size === 0) this.#byStart.delete(start)
+    }
+  }
+
+  /** The pieces of the heaviest tree, from the tip on; empty when nothing continues the tip (OC-2). */
+  heaviest(): ReadonlyArray<Proof> {
+    // Pieces only ever lead to higher numbers, so that visiting ends in order of their numbers settles each one for good.
+    const best = new Map<BlockHash, Cover>([[this.#tip.hash, { proverGas: 0n, pieces: [] }]])
+    const open: Array<BlockRef> = [this.#tip]
+    let heaviest: Cover = { proverGas: 0n, pieces: [] }
+    while (open.length > 0) {
+      open.sort((a, b) => b.number - a.number)
+      const at = open.pop()!
+      const cover = best.get(at.hash)!
+      if (isHeavier(cover, heaviest)) heaviest = cover
+      for (const [id, proof] of this.#byStart.get(at.hash) ?? []) {
+        const to = proof.statement.to
+        const longer: Cover = {
+          proverGas: cover.proverGas + proof.statement.proverGas,
+          pieces: [...cover.pieces, { id, proof }]
+        }
+        const known = best.get(to.hash)
+        if (known === undefined) open.push(to)
+        if (known === undefined || isHeavier(longer, known)) best.set(to.hash, longer)
+      }
+    }
+    return heaviest.pieces.map(({ proof }) => proof)
+  }
+}

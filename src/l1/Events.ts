@@ -1,0 +1,180 @@
+/**
+ * What the contracts say, as domain values. Every log is decoded by the ABI and then checked by schema.
+ */
+import { Schema } from "effect"
+import { type Log, parseEventLogs } from "viem"
+import { BlockNumber, Wei } from "../domain/Amount.ts"
+import { BlockRef } from "../domain/Block.ts"
+import { Checkpoint, QuorumCertificate } from "../domain/Checkpoint.ts"
+import { Address, Bytes32, CheckpointId, HexBytes, toAddress, TransactionHash } from "../domain/Hash.ts"
+import { ProofSystemId } from "../domain/Proof.ts"
+import { ValidatorKey, ValidatorSet } from "../domain/QuorumCertificate.ts"
+import { checkpointRegistryAbi, creditKinds, proofSystemIds, reserves, rewardVaultAbi, stateUpdateAbi } from "./abi.ts"
+
+/** Where on L1 an event stands. */
+export class L1Position extends Schema.Class<L1Position>("lignum/L1Position")({
+  block: Schema.Int,
+  blockHash: Bytes32,
+  transaction: TransactionHash
+}) {}
+
+/** A checkpoint joined the chain (CP-1), with the certificate that the registry checked (CP-2). */
+export class CheckpointRegistered extends Schema.TaggedClass<CheckpointRegistered>()("CheckpointRegistered", {
+  at: L1Position,
+  checkpoint: Checkpoint,
+  certificate: QuorumCertificate
+}) {}
+
+/** The validators that certify from here on (CP-3). */
+export class ValidatorSetChanged extends Schema.TaggedClass<ValidatorSetChanged>()("ValidatorSetChanged", {
+  at: L1Position,
+  validators: ValidatorSet
+}) {}
+
+/** The proven tip moved (ST-1 to ST-3). */
+export class StateUpdated extends Schema.TaggedClass<StateUpdated>()("StateUpdated", {
+  at: L1Position,
+  from: BlockRef,
+  to: BlockRef,
+  system: ProofSystemId,
+  submitter: Address,
+  /** The checkpoint that continues `to`. */
+  continuedBy: CheckpointId
+}) {}
+
+/** Money came into the vault. */
+export class Funded extends Schema.TaggedClass<Funded>()("Funded", { at: L1Position, by: Address, amount: Wei }) {}
+
+/** An account is owed for a deed (RW-7). */
+export class Credited extends Schema.TaggedClass<Credited>()("Credited", {
+  at: L1Position,
+  block: BlockNumber,
+  account: Address,
+  kind: Schema.Literals(creditKinds),
+  amount: Wei
+}) {}
+
+/** A part of the pots of a range of blocks went into a reserve (RW-2). */
+export class Reserved extends Schema.TaggedClass<Reserved>()("Reserved", {
+  at: L1Position,
+  reserve: Schema.Literals(reserves),
+  firstBlock: BlockNumber,
+  lastBlock: BlockNumber,
+  amount: Wei
+}) {}
+
+/** A block's pot was smaller than its fees because the vault held too little. */
+export class PotShort extends Schema.TaggedClass<PotShort>()("PotShort", {
+  at: L1Position,
+  block: BlockNumber,
+  proverFees: Wei,
+  pot: Wei
+}) {}
+
+/** An account drew what it was owed (RW-5). */
+export class Claimed extends Schema.TaggedClass<Claimed>()("Claimed", { at: L1Position, account: Address, amount: Wei }) {}
+
+export const L1Event = Schema.Union([
+  CheckpointRegistered,
+  ValidatorSetChanged,
+  StateUpdated,
+  Funded,
+  Credited,
+  Reserved,
+  PotShort,
+  Claimed
+])
+export type L1Event = typeof L1Event.Type
+
+const abi = [...checkpointRegistryAbi, ...stateUpdateAbi, ...rewardVaultAbi].filter((item) => item.type === "event")
+
+const systemOf = (id: number): ProofSystemId => {
+  const found = Object.entries(proofSystemIds).find(([, each]) => each === id)
+  return ProofSystemId.make(found?.[0] as ProofSystemId)
+}
+
+const blockRef = (number: bigint, hash: string) => BlockRef.make({ number: BlockNumber.make(Number(number)), hash: hash as never })
+
+const splitKeys = (keys: string): ReadonlyArray<string> => keys.slice(2).match(/.{512}/g)?.map((key) => `0x${key}`) ?? []
+
+/**
+ * The events among logs, in their order. Logs that are no event of the contracts' are passed over; a log that is one and
+ * does not fit its schema is a defect: the contract is not the one that this code was written for.
+ */
+export const decodeEvents = (logs: ReadonlyArray<Log>): ReadonlyArray<L1Event> =>
+  parseEventLogs({ abi, logs: [...logs], strict: true }).flatMap((log): ReadonlyArray<L1Event> => {
+    const at = new L1Position({
+      block: Number(log.blockNumber),
+      blockHash: log.blockHash as Bytes32,
+      transaction: TransactionHash.make(log.transactionHash as Bytes32)
+    })
+    switch (log.eventName) {
+      case "CheckpointRegistered": {
+        const { parentId, number, blockHash, stateRoot, signers, signature } = log.args
+        return [
+          new CheckpointRegistered({
+            at,
+            checkpoint: Checkpoint.make({
+              parent: CheckpointId.make(parentId),
+              number: BlockNumber.make(Number(number)),
+              blockHash: blockHash as never,
+              stateRoot: stateRoot as never
+            }),
+            certificate: new QuorumCertificate({ signature: HexBytes.make(signature), signers })
+          })
+        ]
+      }
+      case "ValidatorSetChanged": {
+        const [first, ...rest] = splitKeys(log.args.keys).map((key) => ValidatorKey.make(key as never))
+        return [new ValidatorSetChanged({ at, validators: new ValidatorSet({ epoch: log.args.epoch, publicKeys: [first!, ...rest] }) })]
+      }
+      case "StateUpdated": {
+        const { fromHash, toHash, fromNumber, toNumber, system, submitter, checkpointId } = log.args
+        return [
+          new StateUpdated({
+            at,
+            from: blockRef(fromNumber, fromHash),
+            to: blockRef(toNumber, toHash),
+            system: systemOf(system),
+            submitter: toAddress(submitter),
+            continuedBy: CheckpointId.make(checkpointId)
+          })
+        ]
+      }
+      case "Funded":
+        return [new Funded({ at, by: toAddress(log.args.by), amount: Wei.make(log.args.amount) })]
+      case "Credited":
+        return [
+          new Credited({
+            at,
+            block: BlockNumber.make(Number(log.args.number)),
+            account: toAddress(log.args.account),
+            kind: creditKinds[log.args.kind]!,
+            amount: Wei.make(log.args.amount)
+          })
+        ]
+      case "Reserved":
+        return [
+          new Reserved({
+            at,
+            reserve: reserves[log.args.reserve]!,
+            firstBlock: BlockNumber.make(Number(log.args.firstNumber)),
+            lastBlock: BlockNumber.make(Number(log.args.lastNumber)),
+            amount: Wei.make(log.args.amount)
+          })
+        ]
+      case "PotShort":
+        return [
+          new PotShort({
+            at,
+            block: BlockNumber.make(Number(log.args.number)),
+            proverFees: Wei.make(log.args.proverFees),
+            pot: Wei.make(log.args.pot)
+          })
+        ]
+      case "Claimed":
+        return [new Claimed({ at, account: toAddress(log.args.account), amount: Wei.make(log.args.amount) })]
+      default:
+        return []
+    }
+  })

@@ -1,0 +1,98 @@
+/**
+ * L1 as a node sees it: events to read, one transaction to send at a time.
+ */
+import { Context, type Effect, type Option, Schema } from "effect"
+import type { Wei } from "../domain/Amount.ts"
+import type { Checkpoint } from "../domain/Checkpoint.ts"
+import type { Address, BlockHash, Bytes32, HexBytes, TransactionHash } from "../domain/Hash.ts"
+import type { ProofSystemId, Statement } from "../domain/Proof.ts"
+import type { L1Event } from "./Events.ts"
+
+/** L1 does not answer, or answers nonsense. Try again later; nothing was changed. */
+export class L1Unavailable extends Schema.TaggedError<L1Unavailable>()("L1Unavailable", {
+  operation: Schema.String,
+  reason: Schema.String
+}) {
+  override get message() {
+    return `L1 did not answer ${this.operation}: ${this.reason}`
+  }
+}
+
+/** The contract would refuse the update; `error` is its custom error, which names the rule. No gas was spent. */
+export class UpdateRefused extends Schema.TaggedError<UpdateRefused>()("UpdateRefused", {
+  error: Schema.String
+}) {
+  override get message() {
+    return `the state update would be refused: ${this.error}`
+  }
+}
+
+/** A transaction's nonce was used by another transaction of the same account, so that this one can never be included. */
+export class NonceUsed extends Schema.TaggedError<NonceUsed>()("NonceUsed", { nonce: Schema.Int }) {
+  override get message() {
+    return `nonce ${this.nonce} is used already`
+  }
+}
+
+/** A block of L1. */
+export interface L1Block {
+  readonly number: number
+  readonly hash: Bytes32
+  readonly timestamp: bigint
+}
+
+/** A state update as the contract takes it. */
+export interface Update {
+  readonly statement: Statement
+  readonly system: ProofSystemId
+  /** The checkpoints beyond the tip, up to the one that continues the statement's end. */
+  readonly checkpoints: ReadonlyArray<Checkpoint>
+  /** Hashes at which the links of the ancestry proof meet. */
+  readonly ancestry: ReadonlyArray<BlockHash>
+  readonly proof: HexBytes
+}
+
+export interface SignedTransaction {
+  readonly nonce: number
+  readonly raw: HexBytes
+  readonly hash: TransactionHash
+}
+
+export interface Receipt {
+  readonly block: number
+  readonly succeeded: boolean
+  readonly gasUsed: bigint
+}
+
+/** The vault's four balances, in wei. */
+export interface VaultBalances {
+  readonly unallocated: bigint
+  readonly redundancyReserve: bigint
+  readonly protocolReserve: bigint
+  /** Ether that the contract holds. */
+  readonly balance: bigint
+}
+
+export class L1 extends Context.Service<L1, {
+  /** The account that this node sends from and is paid to. */
+  readonly account: Address
+  readonly chainId: bigint
+  readonly registry: Address
+  /** The L1 block in which the contracts were deployed: events begin here. */
+  readonly deployedAt: number
+  readonly latest: Effect.Effect<L1Block, L1Unavailable>
+  /** The block at a height; none when the chain is shorter. */
+  readonly block: (number: number) => Effect.Effect<Option.Option<L1Block>, L1Unavailable>
+  /** The contracts' events in a range of blocks, both included, in order. */
+  readonly events: (from: number, to: number) => Effect.Effect<ReadonlyArray<L1Event>, L1Unavailable>
+  /** Runs an update against the pending state and estimates its gas, without sending anything. */
+  readonly dryRun: (update: Update) => Effect.Effect<bigint, UpdateRefused | L1Unavailable>
+  /** Signs an update with the account's next nonce. */
+  readonly sign: (update: Update, gas: bigint) => Effect.Effect<SignedTransaction, L1Unavailable>
+  /** Sends a signed transaction; sending one again that L1 knows is a success. */
+  readonly send: (transaction: SignedTransaction) => Effect.Effect<void, NonceUsed | L1Unavailable>
+  readonly receipt: (hash: TransactionHash) => Effect.Effect<Option.Option<Receipt>, L1Unavailable>
+  /** What the vault owes an account. */
+  readonly creditOf: (account: Address) => Effect.Effect<Wei, L1Unavailable>
+  readonly vault: Effect.Effect<VaultBalances, L1Unavailable>
+}>()("lignum/L1") {}

@@ -1,0 +1,211 @@
+/**
+ * L1 over JSON-RPC, by viem.
+ */
+import { Context, Effect, Layer, Option, type Redacted, Redacted as Secret } from "effect"
+import {
+  BaseError,
+  type Chain,
+  ContractFunctionRevertedError,
+  createPublicClient,
+  defineChain,
+  encodeFunctionData,
+  http,
+  keccak256,
+  NonceTooLowError,
+  TransactionNotFoundError,
+  TransactionReceiptNotFoundError
+} from "viem"
+import { privateKeyToAccount } from "viem/accounts"
+import { Wei } from "../domain/Amount.ts"
+import { type Address, type Bytes32, HexBytes, toAddress, TransactionHash } from "../domain/Hash.ts"
+import { proofSystemIds, rewardVaultAbi, settlementErrorsAbi, stateUpdateAbi } from "./abi.ts"
+import { decodeEvents } from "./Events.ts"
+import { L1, type L1Block, L1Unavailable, NonceUsed, type Receipt, type SignedTransaction, type Update, UpdateRefused } from "./L1.ts"
+
+/** Where the contracts are, and who this node is on L1. */
+export interface ViemL1Options {
+  readonly url: string
+  readonly chainId: number
+  /** Private key of the account that sends updates and is paid. */
+  readonly privateKey: Redacted.Redacted<`0x${string}`>
+  readonly deployedAt: number
+  readonly registry: Address
+  readonly stateUpdate: Address
+  readonly vault: Address
+}
+
+export const ViemL1Options = Context.Service<ViemL1Options>("lignum/ViemL1Options")
+
+/** Gas beyond the estimate that a transaction may use: state can change between estimate and inclusion. */
+const gasMargin = (gas: bigint) => (gas * 12n) / 10n
+
+/** `StateUpdate.submit` with every error that it can end with. */
+const submitAbi = [...stateUpdateAbi.filter((item) => item.type === "function"), ...settlementErrorsAbi]
+
+/** The argument of `StateUpdate.submit`. */
+export const encodeUpdate = (update: Update) => ({
+  system: proofSystemIds[update.system],
+  from: update.statement.from.hash,
+  leaves: update.statement.leaves,
+  checkpoints: update.checkpoints.map(({ parent, number, blockHash, stateRoot }) => ({
+    parentId: parent,
+    number: BigInt(number),
+    blockHash,
+    stateRoot
+  })),
+  ancestry: update.ancestry,
+  proof: update.proof
+})
+
+/** A revert's custom error as `Name(arguments)`; none when the error is not a revert. */
+const revertOf = (error: unknown): string | undefined => {
+  if (!(error instanceof BaseError)) return undefined
+  const reverted = error.walk((each) => each instanceof ContractFunctionRevertedError)
+  if (!(reverted instanceof ContractFunctionRevertedError)) return undefined
+  return reverted.data === undefined
+    ? reverted.reason ?? reverted.signature ?? "it reverted without a word"
+    : `${reverted.data.errorName}(${(reverted.data.args ?? []).join(", ")})`
+}
+
+const shortReason = (error: unknown): string => error instanceof BaseError ? error.shortMessage : String(error)
+
+export const layer: Layer.Layer<L1, never, ViemL1Options> = Layer.effect(
+  L1,
+  Effect.gen(function*() {
+    const { url, chainId, privateKey, deployedAt, registry, stateUpdate, vault } = yield* ViemL1Options
+    const chain: Chain = defineChain({
+      id: chainId,
+      name: `L1 ${chainId}`,
+      nativeCurrency: { name: "Ether", symbol: "ETH", decimals: 18 },
+      rpcUrls: { default: { http: [url] } }
+    })
+    const signer = privateKeyToAccount(Secret.value(privateKey))
+    const client = createPublicClient({ chain, transport: http(url, { retryCount: 0 }), cacheTime: 0, pollingInterval: 100 })
+
+    const ask = <A>(operation: string, request: () => Promise<A>): Effect.Effect<A, L1Unavailable> =>
+      Effect.tryPromise({ try: request, catch: (error) => new L1Unavailable({ operation, reason: shortReason(error) }) })
+
+    const toBlock = (block: { readonly number: bigint; readonly hash: string; readonly timestamp: bigint }): L1Block => ({
+      number: Number(block.number),
+      hash: block.hash as Bytes32,
+      timestamp: block.timestamp
+    })
+
+    const latest = Effect.map(ask("eth_getBlockByNumber", () => client.getBlock({ blockTag: "latest" })), toBlock)
+
+    const block = (number: number) =>
+      Effect.tryPromise({
+        try: async () => Option.some(toBlock(await client.getBlock({ blockNumber: BigInt(number) }))),
+        catch: (error) => error
+      }).pipe(
+        Effect.catch((error) =>
+          error instanceof BaseError && error.name === "BlockNotFoundError"
+            ? Effect.succeed(Option.none<L1Block>())
+            : Effect.fail(new L1Unavailable({ operation: "eth_getBlockByNumber", reason: shortReason(error) }))
+        )
+      )
+
+    const events = (from: number, to: number) =>
+      Effect.map(
+        ask("eth_getLogs", () =>
+          client.getLogs({ address: [registry, stateUpdate, vault], fromBlock: BigInt(from), toBlock: BigInt(to) })),
+        decodeEvents
+      )
+
+    const dryRun = (update: Update) =>
+      Effect.tryPromise({
+        try: () =>
+          client.estimateContractGas({
+            address: stateUpdate,
+            abi: submitAbi,
+            functionName: "submit",
+            args: [encodeUpdate(update)],
+            account: signer,
+            blockTag: "pending"
+          }),
+        catch: (error) => {
+          const revert = revertOf(error)
+          return revert === undefined
+            ? new L1Unavailable({ operation: "eth_estimateGas", reason: shortReason(error) })
+            : new UpdateRefused({ error: revert })
+        }
+      })
+
+    const sign = Effect.fnUntraced(function*(update: Update, gas: bigint) {
+      const nonce = yield* ask("eth_getTransactionCount", () => client.getTransactionCount({ address: signer.address, blockTag: "latest" }))
+      const fees = yield* ask("eth_feeHistory", () => client.estimateFeesPerGas())
+      const raw = yield* Effect.promise(() =>
+        signer.signTransaction({
+          type: "eip1559",
+          chainId,
+          nonce,
+          to: stateUpdate,
+          data: encodeFunctionData({ abi: stateUpdateAbi, functionName: "submit", args: [encodeUpdate(update)] }),
+          gas: gasMargin(gas),
+          maxFeePerGas: fees.maxFeePerGas,
+          maxPriorityFeePerGas: fees.maxPriorityFeePerGas
+        })
+      )
+      return { nonce, raw: HexBytes.make(raw), hash: TransactionHash.make(keccak256(raw)) }
+    })
+
+    const send = (transaction: SignedTransaction) =>
+      Effect.tryPromise({
+        try: () => client.sendRawTransaction({ serializedTransaction: transaction.raw }),
+        catch: (error) => error
+      }).pipe(
+        Effect.catch((error): Effect.Effect<unknown, NonceUsed | L1Unavailable> => {
+          const text = error instanceof BaseError ? `${error.message} ${error.details}` : String(error)
+          if (/already (known|imported)/i.test(text)) return Effect.void
+          return (error instanceof BaseError && error.walk((each) => each instanceof NonceTooLowError) !== null) || /nonce too low/i.test(text)
+            ? Effect.fail(new NonceUsed({ nonce: transaction.nonce }))
+            : Effect.fail(new L1Unavailable({ operation: "eth_sendRawTransaction", reason: shortReason(error) }))
+        }),
+        Effect.asVoid
+      )
+
+    const receipt = (hash: TransactionHash) =>
+      Effect.tryPromise({ try: () => client.getTransactionReceipt({ hash }), catch: (error) => error }).pipe(
+        Effect.map((found) =>
+          Option.some<Receipt>({
+            block: Number(found.blockNumber),
+            succeeded: found.status === "success",
+            gasUsed: found.gasUsed
+          })
+        ),
+        Effect.catch((error) =>
+          error instanceof TransactionReceiptNotFoundError || error instanceof TransactionNotFoundError
+            ? Effect.succeed(Option.none<Receipt>())
+            : Effect.fail(new L1Unavailable({ operation: "eth_getTransactionReceipt", reason: shortReason(error) }))
+        )
+      )
+
+    const read = <A>(functionName: string, request: () => Promise<A>) => ask(`RewardVault.${functionName}`, request)
+    const contract = { address: vault, abi: rewardVaultAbi } as const
+
+    return L1.of({
+      account: toAddress(signer.address),
+      chainId: BigInt(chainId),
+      registry,
+      deployedAt,
+      latest,
+      block,
+      events,
+      dryRun,
+      sign,
+      send,
+      receipt,
+      creditOf: (account) =>
+        Effect.map(
+          read("creditOf", () => client.readContract({ ...contract, functionName: "creditOf", args: [account] })),
+          (amount) => Wei.make(amount)
+        ),
+      vault: Effect.all({
+        unallocated: read("unallocated", () => client.readContract({ ...contract, functionName: "unallocated" })),
+        redundancyReserve: read("redundancyReserve", () => client.readContract({ ...contract, functionName: "redundancyReserve" })),
+        protocolReserve: read("protocolReserve", () => client.readContract({ ...contract, functionName: "protocolReserve" })),
+        balance: ask("eth_getBalance", () => client.getBalance({ address: vault }))
+      })
+    })
+  })
+)

@@ -1,0 +1,70 @@
+/**
+ * One supervised node: the six roles in one process, talking through typed RPC (ND-1, ND-2).
+ */
+import { Context, Effect, Layer, type Scope } from "effect"
+import type { RpcGroup } from "effect/rpc"
+import { L1 } from "../l1/L1.ts"
+import { LedgerSource } from "../ledger/LedgerSource.ts"
+import { ProofSystem } from "../proofs/ProofSystem.ts"
+import { CheckpointWatcher, CheckpointWatcherRpcs } from "../roles/CheckpointWatcher.ts"
+import { FeeController, FeeControllerRpcs, type FeeOptions } from "../roles/FeeController.ts"
+import { ProverPool, ProverPoolRpcs } from "../roles/ProverPool.ts"
+import { RewardAuditor, RewardAuditorRpcs } from "../roles/RewardAuditor.ts"
+import { RoleFibers } from "../roles/RoleFibers.ts"
+import { Settler, SettlerRpcs, type SettlerOptions } from "../roles/Settler.ts"
+import { TreePlanner, TreePlannerRpcs } from "../roles/TreePlanner.ts"
+import { connectRole, type RoleShape, serveRole } from "../rpc/RoleService.ts"
+import { type RoleName, RoleTransport } from "../rpc/RoleTransport.ts"
+import { Store } from "../store/Store.ts"
+import { type Child, type RestartLimitReached, supervise, type Supervisor, type SupervisorOptions } from "./Supervisor.ts"
+
+/** What every role stands on. */
+export type NodePorts = L1 | LedgerSource | ProofSystem | Store | SettlerOptions | FeeOptions
+
+/** All roles as clients. */
+export type Roles = CheckpointWatcher | TreePlanner | ProverPool | FeeController | Settler | RewardAuditor
+
+/** The roles from wherever they are served. */
+export const connectRoles: Layer.Layer<Roles, never, RoleTransport> = Layer.mergeAll(
+  connectRole("checkpoint-watcher", CheckpointWatcherRpcs, CheckpointWatcher),
+  connectRole("tree-planner", TreePlannerRpcs, TreePlanner),
+  connectRole("prover-pool", ProverPoolRpcs, ProverPool),
+  connectRole("fee-controller", FeeControllerRpcs, FeeController),
+  connectRole("settler", SettlerRpcs, Settler),
+  connectRole("reward-auditor", RewardAuditorRpcs, RewardAuditor)
+)
+
+/** A role as a supervised child: its service, the server in front of it, and its loops live and fail together. */
+const child = <Rpcs extends Parameters<typeof serveRole>[1] extends RpcGroup.RpcGroup<infer R> ? R : never, Self, R>(
+  name: RoleName,
+  group: RpcGroup.RpcGroup<Rpcs>,
+  tag: Context.Key<Self, RoleShape<RpcGroup.RpcGroup<Rpcs>>>,
+  layer: Layer.Layer<Self, never, R>
+): Child<Exclude<R, RoleFibers> | RoleTransport> => ({
+  name,
+  start: Layer.build(serveRole(name, group, tag).pipe(Layer.provide(layer), Layer.provideMerge(RoleFibers.layer))).pipe(
+    Effect.map((built) => Context.get(built, RoleFibers).failure)
+  ) as Child<Exclude<R, RoleFibers> | RoleTransport>["start"]
+})
+
+/** The defaults of a node: a role that fails is restarted alone, at first after a quarter second. */
+export const supervision: SupervisorOptions = {
+  strategy: "one-for-one",
+  backoff: "250 millis",
+  maxBackoff: "15 seconds",
+  restartLimit: { times: 8, within: "5 minutes" }
+}
+
+/** Starts the six roles and keeps them running until the scope closes. */
+export const startRoles = (
+  options: SupervisorOptions = supervision
+): Effect.Effect<Supervisor, never, NodePorts | RoleTransport | Scope.Scope> =>
+  Effect.flatMap(Layer.build(connectRoles), (roles) =>
+    supervise<NodePorts | Roles | RoleTransport>([
+      child("checkpoint-watcher", CheckpointWatcherRpcs, CheckpointWatcher, CheckpointWatcher.layer),
+      child("prover-pool", ProverPoolRpcs, ProverPool, ProverPool.layer),
+      child("tree-planner", TreePlannerRpcs, TreePlanner, TreePlanner.layer),
+      child("fee-controller", FeeControllerRpcs, FeeController, FeeController.layer),
+      child("settler", SettlerRpcs, Settler, Settler.layer),
+      child("reward-auditor", RewardAuditorRpcs, RewardAuditor, RewardAuditor.layer)
+    ], options).pipe(Effect.provideContext(roles)))

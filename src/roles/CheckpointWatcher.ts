@@ -1,0 +1,100 @@
+/**
+ * The checkpoint watcher: follows the registry and the proven tip on L1, and checks every certificate itself (CP-1, CP-2).
+ */
+import { Context, Effect, Layer, Result, Schema, Stream, SubscriptionRef } from "effect"
+import { Rpc, RpcGroup } from "effect/rpc"
+import { BlockRef } from "../domain/Block.ts"
+import { Checkpoint } from "../domain/Checkpoint.ts"
+import { type ValidatorSet, verifyCertificate } from "../domain/QuorumCertificate.ts"
+import type { L1Event } from "../l1/Events.ts"
+import { followL1 } from "../l1/Follower.ts"
+import { L1 } from "../l1/L1.ts"
+import type { RoleShape } from "../rpc/RoleService.ts"
+import { RoleFibers } from "./RoleFibers.ts"
+
+/** What L1 says about the rollup, as of one L1 block. */
+export class L1View extends Schema.Class<L1View>("lignum/L1View")({
+  l1Block: Schema.Int,
+  /** The last proven block. */
+  tip: BlockRef,
+  /** Registered checkpoints beyond the tip whose certificates hold, oldest first. */
+  checkpoints: Schema.Array(Checkpoint),
+  /** Registered checkpoints whose certificates hold, since deployment; genesis does not count. */
+  certified: Schema.Int,
+  /** Checkpoints that the registry took and this node does not believe. Always 0, or something is badly wrong. */
+  disbelieved: Schema.Int,
+  /** State updates since deployment. */
+  updates: Schema.Int
+}) {}
+
+export const CheckpointWatcherRpcs = RpcGroup.make(
+  /** The present view and every later one. */
+  Rpc.make("changes", { success: L1View, stream: true })
+)
+
+export class CheckpointWatcher extends Context.Service<CheckpointWatcher, RoleShape<typeof CheckpointWatcherRpcs>>()(
+  "lignum/CheckpointWatcher"
+) {
+  static readonly layer = Layer.effect(
+    CheckpointWatcher,
+    Effect.gen(function*() {
+      const fibers = yield* RoleFibers
+      const view = yield* SubscriptionRef.make<L1View | undefined>(undefined)
+      yield* fibers.fork(followL1({
+        initial: nothing,
+        step: yield* foldEvent,
+        publish: ({ certified, checkpoints, disbelieved, tip, updates }, block) =>
+          tip === undefined ? Effect.void : SubscriptionRef.set(view, new L1View({ l1Block: block.number, tip, checkpoints, certified, disbelieved, updates }))
+      }))
+      return CheckpointWatcher.of({
+        changes: () => SubscriptionRef.changes(view).pipe(Stream.filter((seen) => seen !== undefined))
+      })
+    })
+  )
+}
+
+interface Seen {
+  readonly validators: ValidatorSet | undefined
+  readonly tip: BlockRef | undefined
+  readonly checkpoints: ReadonlyArray<Checkpoint>
+  readonly certified: number
+  readonly disbelieved: number
+  readonly updates: number
+}
+
+const nothing: Seen = { validators: undefined, tip: undefined, checkpoints: [], certified: 0, disbelieved: 0, updates: 0 }
+
+const foldEvent = Effect.gen(function*() {
+  const { chainId, registry } = yield* L1
+
+  const believe = (seen: Seen, event: L1Event & { readonly _tag: "CheckpointRegistered" }) =>
+    seen.validators === undefined
+      ? Result.fail(new Error("it came before any validator set"))
+      : verifyCertificate(seen.validators, { chainId, registry, epoch: seen.validators.epoch }, event.checkpoint, event.certificate)
+
+  return (seen: Seen, event: L1Event): Effect.Effect<Seen> => {
+    switch (event._tag) {
+      case "ValidatorSetChanged":
+        return Effect.succeed({ ...seen, validators: event.validators })
+      case "CheckpointRegistered": {
+        // The genesis checkpoint is what the registry was deployed with, and nobody's word but the deployer's.
+        if (seen.tip === undefined) return Effect.succeed({ ...seen, tip: event.checkpoint.block })
+        const belief = believe(seen, event)
+        return Result.isSuccess(belief)
+          ? Effect.succeed({ ...seen, certified: seen.certified + 1, checkpoints: [...seen.checkpoints, event.checkpoint] })
+          : Effect.logError(`the certificate of checkpoint ${event.checkpoint.number} does not hold: ${belief.failure.message}`).pipe(
+            Effect.as({ ...seen, disbelieved: seen.disbelieved + 1 })
+          )
+      }
+      case "StateUpdated":
+        return Effect.succeed({
+          ...seen,
+          tip: event.to,
+          updates: seen.updates + 1,
+          checkpoints: seen.checkpoints.filter(({ number }) => number > event.to.number)
+        })
+      default:
+        return Effect.succeed(seen)
+    }
+  }
+})

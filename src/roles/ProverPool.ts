@@ -1,0 +1,154 @@
+/**
+ * The prover pool: runs atoms. Every attempt is counted where a crash cannot forget it (ND-4), and a proof that was made
+ * once is never made again.
+ */
+import { Clock, Context, Effect, Layer, Option, Schema, Stream, SubscriptionRef } from "effect"
+import { Rpc, RpcGroup } from "effect/rpc"
+import { BlockNumber } from "../domain/Amount.ts"
+import { BlockRef } from "../domain/Block.ts"
+import { AncestryProof, Proof } from "../domain/Proof.ts"
+import { L1 } from "../l1/L1.ts"
+import { LedgerSource } from "../ledger/LedgerSource.ts"
+import { type OnProgress, ProofSystem, ProvingFailed } from "../proofs/ProofSystem.ts"
+import type { RoleShape } from "../rpc/RoleService.ts"
+import { Quarantined, Store } from "../store/Store.ts"
+
+/** One proof in the making. */
+export const RunningProof = Schema.Struct({
+  kind: Schema.Literals(["block", "ancestry"]),
+  /** The block that is proved, or the one whose ancestry is. */
+  block: BlockNumber,
+  stage: Schema.String,
+  /** From 0 to 1. */
+  fraction: Schema.Finite,
+  /** Milliseconds since 1970. */
+  since: Schema.Finite
+})
+export type RunningProof = typeof RunningProof.Type
+
+export class PoolStatus extends Schema.Class<PoolStatus>("lignum/PoolStatus")({
+  /** Proofs at once. */
+  capacity: Schema.Int,
+  running: Schema.Array(RunningProof),
+  /** Proofs finished since the role started. */
+  finished: Schema.Int,
+  /** Why a worker has nothing to do; `null` while all are busy (ND-5). */
+  idle: Schema.NullOr(Schema.String)
+}) {}
+
+const ProofFailure = Schema.Union([ProvingFailed, Quarantined])
+
+export const ProverPoolRpcs = RpcGroup.make(
+  /** This node's proof of a block: the one in the store, or a new one. Interrupting stops the work (OC-4). */
+  Rpc.make("proveBlock", { payload: { block: BlockRef }, success: Proof, error: ProofFailure }),
+  /** A proof that `end` is an ancestor of a checkpoint's block (ST-2): the one in the store, or a new one. */
+  Rpc.make("proveAncestry", { payload: { end: BlockRef, checkpoint: BlockRef }, success: AncestryProof, error: ProofFailure }),
+  Rpc.make("changes", { success: PoolStatus, stream: true })
+)
+
+export class ProverPool extends Context.Service<ProverPool, RoleShape<typeof ProverPoolRpcs>>()("lignum/ProverPool") {
+  static readonly layer = Layer.effect(
+    ProverPool,
+    Effect.gen(function*() {
+      const ledger = yield* LedgerSource
+      const proofs = yield* ProofSystem
+      const store = yield* Store
+      const { account } = yield* L1
+      const running = yield* SubscriptionRef.make<{ readonly jobs: ReadonlyMap<string, RunningProof>; readonly finished: number }>({
+        jobs: new Map(),
+        finished: 0
+      })
+
+      /** Runs a job under a lease: its attempt is on record before it starts, and how it ended after. */
+      const leased = <A, E>(
+        job: string,
+        what: { readonly kind: RunningProof["kind"]; readonly block: BlockNumber },
+        work: (onProgress: OnProgress) => Effect.Effect<A, E | ProvingFailed>
+      ): Effect.Effect<A, E | ProvingFailed | Quarantined> =>
+        Effect.gen(function*() {
+          const since = yield* Clock.currentTimeMillis
+          const show = (progress: { readonly fraction: number; readonly stage: string }) =>
+            SubscriptionRef.update(running, ({ jobs, finished }) => ({
+              jobs: new Map(jobs).set(job, { ...what, ...progress, since }),
+              finished
+            }))
+          const attempt = yield* store.beginAttempt(job)
+          yield* show({ fraction: 0, stage: "waiting for a worker" })
+          return yield* work(show).pipe(
+            Effect.tap(() => store.endAttempt(job, attempt, "done", "")),
+            Effect.tapError((error) => {
+              const failure = error instanceof ProvingFailed ? error : undefined
+              return Effect.andThen(
+                store.endAttempt(job, attempt, "failed", String(failure?.reason ?? error)),
+                failure?.retry === false ? store.quarantine(job, failure.reason) : Effect.void
+              )
+            }),
+            Effect.onInterrupt(() => store.endAttempt(job, attempt, "cancelled", "nobody needs it any more")),
+            Effect.onExit((exit) =>
+              SubscriptionRef.update(running, ({ jobs, finished }) => {
+                const left = new Map(jobs)
+                left.delete(job)
+                return { jobs: left, finished: exit._tag === "Success" ? finished + 1 : finished }
+              })
+            )
+          )
+        })
+
+      const notOurs = (block: BlockRef) =>
+        new ProvingFailed({ subject: `block ${block.number}`, reason: `the ledger has another block than ${block.hash} there`, retry: true })
+
+      const proveBlock = Effect.fn("ProverPool.proveBlock")(function*({ block }: { readonly block: BlockRef }) {
+        const made = yield* store.blockProof(block.hash, account)
+        if (Option.isSome(made)) return made.value
+        return yield* leased(`block:${block.hash}`, { kind: "block", block: block.number }, (onProgress) =>
+          ledger.witness(block.number).pipe(
+            Effect.catchTag("LedgerUnavailable", ({ message }) =>
+              Effect.fail(new ProvingFailed({ subject: `block ${block.number}`, reason: message, retry: true }))),
+            Effect.flatMap((witness) =>
+              witness.block.header.hash === block.hash
+                ? proofs.proveBlock(witness, account, onProgress)
+                : Effect.fail(notOurs(block))
+            ),
+            Effect.tap((proof) => store.putProof(proof))
+          ))
+      })
+
+      const proveAncestry = Effect.fn("ProverPool.proveAncestry")(function*(
+        { end, checkpoint }: { readonly end: BlockRef; readonly checkpoint: BlockRef }
+      ) {
+        const made = yield* store.ancestry(end.hash, checkpoint.hash)
+        if (Option.isSome(made)) return made.value
+        return yield* leased(`ancestry:${end.hash}:${checkpoint.hash}`, { kind: "ancestry", block: end.number }, (onProgress) =>
+          ledger.blocks(end.number).pipe(
+            Stream.take(checkpoint.number - end.number + 1),
+            Stream.map(({ header }) => header),
+            Stream.runCollect,
+            Effect.catchTag("LedgerUnavailable", ({ message }) =>
+              Effect.fail(new ProvingFailed({ subject: `the ancestry of block ${end.number}`, reason: message, retry: true }))),
+            Effect.flatMap((headers) =>
+              headers[0]?.hash === end.hash && headers[headers.length - 1]?.hash === checkpoint.hash
+                ? proofs.proveAncestry(headers, onProgress)
+                : Effect.fail(notOurs(checkpoint))
+            ),
+            Effect.tap((proof) => store.putAncestry(proof))
+          ))
+      })
+
+      return ProverPool.of({
+        proveBlock,
+        proveAncestry,
+        changes: () =>
+          SubscriptionRef.changes(running).pipe(
+            Stream.map(({ jobs, finished }) =>
+              new PoolStatus({
+                capacity: proofs.capacity,
+                running: [...jobs.values()],
+                finished,
+                idle: jobs.size < proofs.capacity ? "no block waits for a proof" : null
+              })
+            )
+          )
+      })
+    })
+  )
+}

@@ -1,0 +1,151 @@
+/**
+ * The tree planner: keeps the proof forest and decides what to prove next (OC-2, OC-3).
+ */
+import { Context, Effect, FiberHandle, FiberMap, Layer, Queue, Schema, Stream, SubscriptionRef } from "effect"
+import { Rpc, RpcGroup } from "effect/rpc"
+import { BlockNumber } from "../domain/Amount.ts"
+import { BlockRef } from "../domain/Block.ts"
+import { Forest } from "../domain/Forest.ts"
+import type { BlockHash } from "../domain/Hash.ts"
+import { Proof } from "../domain/Proof.ts"
+import { LedgerSource, type LedgerUnavailable } from "../ledger/LedgerSource.ts"
+import { ProofInvalid, ProofSystem } from "../proofs/ProofSystem.ts"
+import type { RoleShape } from "../rpc/RoleService.ts"
+import { Store } from "../store/Store.ts"
+import { CheckpointWatcher } from "./CheckpointWatcher.ts"
+import { ProverPool } from "./ProverPool.ts"
+import { RoleFibers } from "./RoleFibers.ts"
+
+/** Where proving stands. */
+export class PlannerView extends Schema.Class<PlannerView>("lignum/PlannerView")({
+  /** The last block proven on L1. */
+  tip: BlockRef,
+  /** The newest block of the ledger that the planner has seen. */
+  head: BlockRef,
+  /** Where the heaviest tree ends; the tip when nothing continues it. */
+  provenTo: BlockRef,
+  /** The heaviest tree's pieces, from the tip on (OC-2). */
+  heaviest: Schema.Array(Proof),
+  /** Blocks that wait in quarantine for the operator (ND-4). */
+  quarantined: Schema.Array(BlockNumber)
+}) {}
+
+export const TreePlannerRpcs = RpcGroup.make(
+  /**
+   * Offers a proof from anywhere. It is verified before it is kept (OC-1) and welcome at any time (OC-5); `false` means
+   * that it was known or is behind the tip.
+   */
+  Rpc.make("offer", { payload: { proof: Proof }, success: Schema.Boolean, error: ProofInvalid }),
+  /** The present view and every later one. */
+  Rpc.make("changes", { success: PlannerView, stream: true })
+)
+
+export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof TreePlannerRpcs>>()("lignum/TreePlanner") {
+  static readonly layer = Layer.effect(
+    TreePlanner,
+    Effect.gen(function*() {
+      const ledger = yield* LedgerSource
+      const proofs = yield* ProofSystem
+      const store = yield* Store
+      const watcher = yield* CheckpointWatcher
+      const pool = yield* ProverPool
+      const fibers = yield* RoleFibers
+      const jobs = yield* FiberMap.make<BlockHash, void, never>()
+      const growth = yield* FiberHandle.make<void, LedgerUnavailable>()
+      const changed = yield* Queue.sliding<void>(1)
+
+      const genesis = (yield* ledger.genesis).ref
+      const forest = new Forest(genesis)
+      const blocks = new Map<number, BlockRef>()
+      const quarantined = new Set<BlockNumber>()
+      let head = genesis
+      const view = yield* SubscriptionRef.make<PlannerView | undefined>(undefined)
+
+      const keep = (proof: Proof) =>
+        Effect.suspend(() => forest.add(proof) ? Effect.as(Queue.offer(changed, undefined), true) : Effect.succeed(false))
+
+      const offer = Effect.fn("TreePlanner.offer")(function*({ proof }: { readonly proof: Proof }) {
+        yield* proofs.verify(proof)
+        yield* store.putProof(proof)
+        return yield* keep(proof)
+      })
+
+      const prove = (block: BlockRef) =>
+        pool.proveBlock({ block }).pipe(
+          Effect.flatMap(keep),
+          Effect.catchTags({
+            // It is planned again by the next change; the pause keeps a broken worker from spinning.
+            ProvingFailed: (failure) => Effect.andThen(Effect.logWarning(failure.message), Effect.sleep("1 second")),
+            Quarantined: (failure) =>
+              Effect.andThen(Effect.logError(failure.message), Effect.sync(() => quarantined.add(block.number)))
+          }),
+          Effect.andThen(Queue.offer(changed, undefined)),
+          Effect.asVoid
+        )
+
+      /** Fills the pool with the oldest blocks that have no proof, and drops work that nobody needs any more (OC-4). */
+      const plan = Effect.fnUntraced(function*(capacity: number) {
+        const heaviest = forest.heaviest()
+        const covered = new Set<BlockHash>(heaviest.flatMap(({ statement }) => statement.leaves.map(({ blockHash }) => blockHash)))
+        const open = new Set([...blocks.values()].map(({ hash }) => hash))
+        for (const [hash] of jobs) if (covered.has(hash) || !open.has(hash)) yield* FiberMap.remove(jobs, hash)
+        // One more than the pool runs: its witness is ready when a worker is.
+        for (let number = forest.tip.number + 1; (yield* FiberMap.size(jobs)) <= capacity; number++) {
+          const block = blocks.get(number)
+          if (block === undefined) break
+          if (covered.has(block.hash) || quarantined.has(block.number)) continue
+          yield* FiberMap.run(jobs, block.hash, prove(block), { onlyIfMissing: true })
+        }
+        yield* SubscriptionRef.set(
+          view,
+          new PlannerView({
+            tip: forest.tip,
+            head,
+            provenTo: heaviest.length === 0 ? forest.tip : heaviest[heaviest.length - 1]!.statement.to,
+            heaviest,
+            quarantined: [...quarantined]
+          })
+        )
+      })
+
+      /** Takes up proofs and blocks beyond a tip, from the store and the ledger. */
+      const growFrom = Effect.fnUntraced(function*(tip: BlockRef) {
+        forest.moveTip(tip)
+        if (head.number < tip.number) head = tip
+        blocks.clear()
+        for (const proof of yield* store.proofsBeyond(tip.number)) forest.add(proof)
+        yield* FiberHandle.run(growth, Stream.runForEach(ledger.blocks(BlockNumber.make(tip.number + 1)), (block) =>
+          Effect.suspend(() => {
+            head = block.ref
+            if (block.number > forest.tip.number) blocks.set(block.number, block.ref)
+            return Queue.offer(changed, undefined)
+          })))
+      })
+
+      const moveTip = Effect.fnUntraced(function*(tip: BlockRef) {
+        if (tip.hash === forest.tip.hash) return
+        // L1 took an update back: what it had made superfluous is read again.
+        if (tip.number < forest.tip.number) yield* growFrom(tip)
+        forest.moveTip(tip)
+        for (const number of blocks.keys()) if (number <= tip.number) blocks.delete(number)
+        yield* Queue.offer(changed, undefined)
+      })
+
+      // Other roles may start after this one, so that they are asked in a loop of the role and not while it is built.
+      yield* fibers.fork(Effect.gen(function*() {
+        const first = yield* Stream.runHead(watcher.changes()).pipe(Effect.flatMap(Effect.fromOption), Effect.orDie)
+        const { capacity } = yield* Stream.runHead(pool.changes()).pipe(Effect.flatMap(Effect.fromOption), Effect.orDie)
+        yield* growFrom(first.tip)
+        yield* fibers.fork(FiberHandle.join(growth))
+        yield* fibers.fork(Stream.runForEach(watcher.changes(), ({ tip }) => moveTip(tip)))
+        yield* Queue.offer(changed, undefined)
+        return yield* Effect.forever(Effect.andThen(Queue.take(changed), plan(capacity)))
+      }))
+
+      return TreePlanner.of({
+        offer,
+        changes: () => SubscriptionRef.changes(view).pipe(Stream.filter((one) => one !== undefined))
+      })
+    })
+  )
+}

@@ -1,0 +1,177 @@
+/**
+ * The embedded store: one SQLite file in the node's data folder.
+ */
+import { Clock, Effect, Layer, Option, Schema } from "effect"
+import { Migrator, SqlClient } from "effect/sql"
+import type { BlockNumber } from "../domain/Amount.ts"
+import type { BlockHash, TransactionHash } from "../domain/Hash.ts"
+import { AncestryProof, Proof } from "../domain/Proof.ts"
+import { AttemptOutcome, ExpectedCredit, Quarantined, Store, Submission } from "./Store.ts"
+
+/** A job that failed so often is quarantined (ND-4). */
+const maxFailures = 5
+/** Leases that ended with the node itself count as well: a job that takes the node down with it must not run forever. */
+const maxAttempts = 25
+
+const migrations = Migrator.fromRecord({
+  "1_proofs_attempts_submissions": Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+    yield* sql`CREATE TABLE proofs (
+      id TEXT PRIMARY KEY, end_number INTEGER NOT NULL, start_number INTEGER NOT NULL, end_hash TEXT NOT NULL, prover TEXT, body TEXT NOT NULL
+    ) STRICT`
+    yield* sql`CREATE INDEX proofs_by_end ON proofs (end_number, start_number)`
+    // A block is proved once in one prover's name, whatever happens.
+    yield* sql`CREATE UNIQUE INDEX proofs_by_block ON proofs (end_hash, prover) WHERE prover IS NOT NULL`
+    yield* sql`CREATE TABLE ancestry_proofs (
+      end_hash TEXT NOT NULL, checkpoint_hash TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (end_hash, checkpoint_hash)
+    ) STRICT`
+    yield* sql`CREATE TABLE attempts (
+      job TEXT NOT NULL, attempt INTEGER NOT NULL, started_at INTEGER NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL,
+      PRIMARY KEY (job, attempt)
+    ) STRICT`
+    yield* sql`CREATE TABLE quarantine (job TEXT PRIMARY KEY, reason TEXT NOT NULL) STRICT`
+    yield* sql`CREATE TABLE submissions (
+      hash TEXT PRIMARY KEY, to_number INTEGER NOT NULL, nonce INTEGER NOT NULL, state TEXT NOT NULL, body TEXT NOT NULL
+    ) STRICT`
+    // Two transactions for one piece of the chain can never both be on their way (ND-3).
+    yield* sql`CREATE UNIQUE INDEX one_submission_in_flight ON submissions (state) WHERE state = 'pending'`
+    yield* sql`CREATE TABLE expected_credits (
+      hash TEXT NOT NULL REFERENCES submissions (hash), position INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (hash, position)
+    ) STRICT`
+  })
+})
+
+const json = <S extends Schema.Top & { readonly DecodingServices: never; readonly EncodingServices: never }>(schema: S) => {
+  const codec = Schema.fromJsonString(Schema.toCodecJson(schema))
+  return { encode: Schema.encodeUnknownSync(codec), decode: Schema.decodeUnknownSync(codec) as (text: unknown) => S["Type"] }
+}
+
+const proofJson = json(Proof)
+const ancestryJson = json(AncestryProof)
+const submissionJson = json(Submission)
+const creditJson = json(ExpectedCredit)
+
+/** The store on an SQL client; leases that a former process left open are closed as lost. */
+export const layer: Layer.Layer<Store, never, SqlClient.SqlClient> = Layer.effect(
+  Store,
+  Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+    yield* Migrator.make({})({ loader: migrations, table: "migrations" })
+    yield* sql`UPDATE attempts SET outcome = 'lost', reason = 'the node stopped' WHERE outcome = 'running'`
+
+    const putProof = Effect.fn("Store.putProof")(function*(proof: Proof) {
+      const { from, to, leaves } = proof.statement
+      const prover = leaves.length === 1 ? leaves[0].prover : null
+      yield* sql`INSERT INTO proofs (id, end_number, start_number, end_hash, prover, body)
+        VALUES (${proof.id}, ${to.number}, ${from.number}, ${to.hash}, ${prover}, ${proofJson.encode(proof)})
+        ON CONFLICT DO NOTHING`
+    }, Effect.orDie)
+
+    const proofsBeyond = Effect.fn("Store.proofsBeyond")(function*(number: BlockNumber) {
+      const rows = yield* sql<{ body: string }>`SELECT body FROM proofs WHERE end_number > ${number} ORDER BY end_number, start_number, id`
+      return rows.map(({ body }) => proofJson.decode(body))
+    }, Effect.orDie)
+
+    const blockProof = Effect.fn("Store.blockProof")(function*(block: BlockHash, prover: string) {
+      const rows = yield* sql<{ body: string }>`SELECT body FROM proofs WHERE end_hash = ${block} AND prover = ${prover}`
+      return Option.map(Option.fromNullishOr(rows[0]), ({ body }) => proofJson.decode(body))
+    }, Effect.orDie)
+
+    const putAncestry = Effect.fn("Store.putAncestry")(function*(proof: AncestryProof) {
+      yield* sql`INSERT INTO ancestry_proofs (end_hash, checkpoint_hash, body)
+        VALUES (${proof.end}, ${proof.checkpointBlock}, ${ancestryJson.encode(proof)}) ON CONFLICT DO NOTHING`
+    }, Effect.orDie)
+
+    const ancestry = Effect.fn("Store.ancestry")(function*(end: BlockHash, checkpointBlock: BlockHash) {
+      const rows = yield* sql<{ body: string }>`SELECT body FROM ancestry_proofs
+        WHERE end_hash = ${end} AND checkpoint_hash = ${checkpointBlock}`
+      return Option.map(Option.fromNullishOr(rows[0]), ({ body }) => ancestryJson.decode(body))
+    }, Effect.orDie)
+
+    const beginAttempt = Effect.fn("Store.beginAttempt")(function*(job: string) {
+      const now = yield* Clock.currentTimeMillis
+      return yield* sql.withTransaction(Effect.gen(function*() {
+        const [before] = yield* sql<{ attempts: number; failures: number; reason: string | null }>`
+          SELECT count(*) AS attempts, count(*) FILTER (WHERE outcome = 'failed') AS failures,
+            (SELECT reason FROM quarantine WHERE job = ${job}) AS reason
+          FROM attempts WHERE job = ${job}`
+        const { attempts, failures, reason } = before!
+        const why = reason ?? (failures >= maxFailures ? "it failed too often" : attempts >= maxAttempts ? "it was lost too often" : null)
+        if (why !== null) {
+          yield* sql`INSERT INTO quarantine (job, reason) VALUES (${job}, ${why}) ON CONFLICT DO NOTHING`
+          return Option.none<number>()
+        }
+        yield* sql`INSERT INTO attempts (job, attempt, started_at, outcome, reason) VALUES (${job}, ${attempts + 1}, ${now}, 'running', '')`
+        return Option.some(attempts + 1)
+      })).pipe(
+        Effect.orDie,
+        Effect.flatMap((attempt) =>
+          Option.isSome(attempt) ? Effect.succeed(attempt.value) : Effect.flatMap(quarantined(job), Effect.fail)
+        )
+      )
+    })
+
+    const quarantined = (job: string) =>
+      sql<{ attempts: number; reason: string }>`SELECT reason, (SELECT count(*) FROM attempts WHERE job = ${job}) AS attempts
+        FROM quarantine WHERE job = ${job}`.pipe(
+        Effect.map(([row]) => new Quarantined({ job, attempts: row!.attempts, reason: row!.reason })),
+        Effect.orDie
+      )
+
+    const endAttempt = Effect.fn("Store.endAttempt")(function*(job: string, attempt: number, outcome: AttemptOutcome, reason: string) {
+      yield* sql`UPDATE attempts SET outcome = ${outcome}, reason = ${reason}
+        WHERE job = ${job} AND attempt = ${attempt} AND outcome = 'running'`
+    }, Effect.orDie)
+
+    const quarantine = Effect.fn("Store.quarantine")(function*(job: string, reason: string) {
+      yield* sql`INSERT INTO quarantine (job, reason) VALUES (${job}, ${reason}) ON CONFLICT DO NOTHING`
+    }, Effect.orDie)
+
+    const attempts = sql<{ job: string; attempt: number; outcome: string }>`SELECT job, attempt, outcome FROM attempts ORDER BY job, attempt`.pipe(
+      Effect.map((rows) => rows.map((row) => ({ ...row, outcome: AttemptOutcome.make(row.outcome as AttemptOutcome) }))),
+      Effect.orDie
+    )
+
+    const putSubmission = Effect.fn("Store.putSubmission")(function*(submission: Submission, expected: ReadonlyArray<ExpectedCredit>) {
+      yield* sql.withTransaction(Effect.gen(function*() {
+        yield* sql`INSERT INTO submissions (hash, to_number, nonce, state, body)
+          VALUES (${submission.hash}, ${submission.to.number}, ${submission.nonce}, ${submission.state}, ${submissionJson.encode(submission)})`
+        for (const [position, credit] of expected.entries()) {
+          yield* sql`INSERT INTO expected_credits (hash, position, body) VALUES (${submission.hash}, ${position}, ${creditJson.encode(credit)})`
+        }
+      }))
+    }, Effect.orDie)
+
+    const settleSubmission = Effect.fn("Store.settleSubmission")(function*(hash: TransactionHash, state: Submission["state"]) {
+      yield* sql`UPDATE submissions SET state = ${state} WHERE hash = ${hash}`
+    }, Effect.orDie)
+
+    const submissions = sql<{ state: Submission["state"]; body: string }>`SELECT state, body FROM submissions
+      WHERE state <> 'abandoned' ORDER BY to_number, nonce`.pipe(
+      Effect.map((rows) => rows.map(({ state, body }) => new Submission({ ...submissionJson.decode(body), state }))),
+      Effect.orDie
+    )
+
+    const expectedCredits = sql<{ body: string }>`SELECT e.body AS body FROM expected_credits e JOIN submissions s ON s.hash = e.hash
+      WHERE s.state <> 'abandoned' ORDER BY s.to_number, e.position`.pipe(
+      Effect.map((rows) => rows.map(({ body }) => creditJson.decode(body))),
+      Effect.orDie
+    )
+
+    return Store.of({
+      putProof,
+      proofsBeyond,
+      blockProof,
+      putAncestry,
+      ancestry,
+      beginAttempt,
+      endAttempt,
+      quarantine,
+      attempts,
+      putSubmission,
+      settleSubmission,
+      submissions,
+      expectedCredits
+    })
+  }).pipe(Effect.orDie)
+)
