@@ -7,6 +7,7 @@ pragma solidity 0.8.37;
 /// change rarely: hence keys are the large points.
 library BLS {
     /// @notice A precompile refused its input: a coordinate out of range or a point off its curve. Check the encoding.
+    /// @param precompile Address of the precompile.
     error PrecompileRefused(address precompile);
 
     /// @notice Bytes of a signature, a point of G1.
@@ -21,7 +22,7 @@ library BLS {
     address private constant MAP_FP_TO_G1 = address(0x10);
 
     /// @dev The base field's order, split as the encoding splits it.
-    uint256 private constant P_HIGH = 0x1a0111ea397fe69a4b1ba7b6434bacd7;
+    uint128 private constant P_HIGH = 0x1a0111ea397fe69a4b1ba7b6434bacd7;
     uint256 private constant P_LOW = 0x64774b84f38512bf6730d2a0f6b0f6241eabfffeb153ffffb9feffffffffaaab;
 
     /// @dev Minus the generator of G2: e(signature, -g) * e(hash, key) = 1 needs one pairing call and no negation.
@@ -37,6 +38,7 @@ library BLS {
     /// @param key Point of G2, 256 bytes.
     /// @param message What was signed.
     /// @param domain Domain separation tag, below 256 bytes.
+    /// @return True if the signature is valid.
     function verify(bytes memory signature, bytes memory key, bytes memory message, bytes memory domain)
         internal
         view
@@ -52,7 +54,7 @@ library BLS {
     /// @notice Hashes to G1 by RFC 9380, suite BLS12381G1_XMD:SHA-256_SSWU_RO_.
     /// @param message What is hashed.
     /// @param domain Domain separation tag, below 256 bytes.
-    /// @return A point of the prime-order subgroup, 128 bytes.
+    /// @return Point of the prime-order subgroup, 128 bytes.
     function hashToG1(bytes memory message, bytes memory domain) internal view returns (bytes memory) {
         bytes memory tail = abi.encodePacked(domain, uint8(domain.length));
         // expand_message_xmd to 128 bytes: two field elements of 64 bytes each, so that the reduction's bias is negligible.
@@ -65,11 +67,15 @@ library BLS {
     }
 
     /// @notice Sum of two points of G2. Neither its inputs' subgroup nor its output's is checked.
+    /// @param left Point of G2, 256 bytes.
+    /// @param right Point of G2, 256 bytes.
+    /// @return Their sum, 256 bytes.
     function addKeys(bytes memory left, bytes memory right) internal view returns (bytes memory) {
         return _call(G2_ADD, bytes.concat(left, right));
     }
 
     /// @notice Negates a point of G2 in place.
+    /// @param key Point of G2, 256 bytes.
     function negateKey(bytes memory key) internal pure {
         for (uint256 offset = 160; offset <= KEY_LENGTH; offset += 64) {
             assembly ("memory-safe") {
@@ -85,7 +91,9 @@ library BLS {
         }
     }
 
-    /// @notice Whether all bytes are zero. The length must be a multiple of 32.
+    /// @notice Whether all bytes are zero, as infinity is encoded.
+    /// @param data Points; their length is a multiple of 32.
+    /// @return True if no bit is set.
     function isZero(bytes memory data) internal pure returns (bool) {
         uint256 any;
         for (uint256 offset = 32; offset <= data.length; offset += 32) {
@@ -99,10 +107,8 @@ library BLS {
     /// @dev Reduces 64 bytes modulo p by the modular exponentiation precompile (exponent 1), then maps to the curve;
     /// the map precompile clears the cofactor.
     function _mapToG1(bytes32 high, bytes32 low) private view returns (bytes memory) {
-        bytes memory element = _call(
-            MODEXP,
-            abi.encodePacked(uint256(64), uint256(1), uint256(48), high, low, uint8(1), uint128(P_HIGH), bytes32(P_LOW))
-        );
+        bytes memory element =
+            _call(MODEXP, abi.encodePacked(uint256(64), uint256(1), uint256(48), high, low, uint8(1), P_HIGH, P_LOW));
         return _call(MAP_FP_TO_G1, bytes.concat(bytes16(0), element));
     }
 

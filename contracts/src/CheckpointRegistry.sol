@@ -46,6 +46,7 @@ contract CheckpointRegistry is ICheckpointRegistry {
     mapping(bytes32 id => Record) public record;
     ValidatorSet private _set;
 
+    /// @notice Starts the chain at genesis and installs the first validator set.
     /// @param genesis Checkpoint of the genesis block; its parent id is zero.
     /// @param keys Keys of the first validator set, 256 bytes each.
     /// @param possessions Their proofs of possession, 128 bytes each.
@@ -134,8 +135,9 @@ contract CheckpointRegistry is ICheckpointRegistry {
             total = BLS.addKeys(total, key);
         }
         // The sum stands first: a certificate subtracts the absent signers, who are always the minority.
-        _set =
-            ValidatorSet({keys: SSTORE2.write(bytes.concat(total, keys)), epoch: epoch, validators: uint8(validators)});
+        address stored = SSTORE2.write(bytes.concat(total, keys));
+        // forge-lint: disable-next-line(unsafe-typecast)
+        _set = ValidatorSet({keys: stored, epoch: epoch, validators: uint8(validators)});
         emit ValidatorSetChanged(epoch, validators, keys);
     }
 
@@ -160,6 +162,7 @@ contract CheckpointRegistry is ICheckpointRegistry {
         returns (bytes memory total)
     {
         total = _storedKey(keys, 0);
+        // forge-lint: disable-next-line(incorrect-shift)
         uint256 absent = ~signers & ((1 << validators) - 1);
         if (absent == 0) return total;
         bytes memory sum = new bytes(BLS.KEY_LENGTH);

@@ -11,8 +11,8 @@ import {IProofVerifier} from "./interfaces/IProofVerifier.sol";
 ///
 /// Proof i of the bundle claims e(A_i, B_i) = e(alpha, beta) e(L_i, gamma) e(C_i, delta). The product of all claims, each
 /// to the power of its own coefficient r_i, is checked instead. Coefficients are 128 bits of a hash over everything that
-/// the claims consist of (verifying keys, public inputs, proofs), fixed before any of them is known; if a single claim is
-/// false, the product holds for at most one in 2^128 choices of its coefficient.
+/// the claims consist of (verifying keys, public inputs, proofs), so that all of it is fixed before any of them is known.
+/// If a claim is false, the product holds for at most one in 2^128 choices of its coefficient.
 /// @dev `proof` is 256 bytes per block, then 256 bytes per ancestry step: A.x A.y B.x1 B.x0 B.y1 B.y0 C.x C.y.
 /// The precompiles refuse coordinates out of range and points off their curve or subgroup: each point passes one.
 contract Groth16BatchVerifier is IProofVerifier {
@@ -64,6 +64,7 @@ contract Groth16BatchVerifier is IProofVerifier {
         uint256[2] ancestryC;
     }
 
+    /// @notice Checks the verifying keys and keeps them in contract code.
     /// @param blockKey Verifying key of the block circuit: alpha, beta, gamma, delta, then the bases of the public inputs
     /// (26 words; G2 points with the imaginary part first).
     /// @param ancestryKey Verifying key of the ancestry circuit in the same form (20 words), on the same powers of tau.
@@ -95,7 +96,8 @@ contract Groth16BatchVerifier is IProofVerifier {
             revert ST3_ProofLength(proof.length, count * PROOF_LENGTH);
         }
         uint256[] memory keys = verifyingKeys();
-        bytes32 seed = keccak256(abi.encode(verifyingKeysHash, from, leaves, ancestry, proof));
+        // The call data is what the arguments are decoded from: hashing it binds all of them.
+        bytes32 seed = keccak256(abi.encodePacked(verifyingKeysHash, msg.data));
         uint256[] memory pairs = new uint256[]((count + (ancestry.length == 0 ? 3 : 4)) * 6);
         Sums memory sums;
         sums.blockScalars = new uint256[](BLOCK_INPUTS + 1);
@@ -129,7 +131,8 @@ contract Groth16BatchVerifier is IProofVerifier {
         return _pairing(pairs);
     }
 
-    /// @notice The stored keys: the block key's 26 words, then the ancestry key's last 10 (delta and bases).
+    /// @notice The verifying keys.
+    /// @return words The block key's 26 words, then the ancestry key's last 10 (delta and bases); the first 10 are shared.
     function verifyingKeys() public view returns (uint256[] memory words) {
         bytes memory packed = SSTORE2.read(_keys);
         words = new uint256[](packed.length / 32);
@@ -150,12 +153,15 @@ contract Groth16BatchVerifier is IProofVerifier {
         assembly ("memory-safe") {
             calldatacopy(words, add(proof.offset, mul(index, PROOF_LENGTH)), PROOF_LENGTH)
         }
-        (words[0], words[1]) = _multiply(words[0], words[1], coefficient);
+        // The first coefficient is one: the addition and the pairing check these points then.
+        if (index != 0) {
+            (words[0], words[1]) = _multiply(words[0], words[1], coefficient);
+            (words[6], words[7]) = _multiply(words[6], words[7], coefficient);
+        }
         assembly ("memory-safe") {
             mcopy(add(add(pairs, 32), mul(index, 192)), words, 192)
         }
-        (uint256 x, uint256 y) = _multiply(words[6], words[7], coefficient);
-        (sumC[0], sumC[1]) = _add(sumC[0], sumC[1], x, y);
+        (sumC[0], sumC[1]) = _add(sumC[0], sumC[1], words[6], words[7]);
     }
 
     /// @dev The right-hand sides, negated so that the whole product must be one.
@@ -208,8 +214,10 @@ contract Groth16BatchVerifier is IProofVerifier {
         }
     }
 
-    /// @dev Two coefficients per hash, 128 bits each; never zero, which would switch its proof off.
+    /// @dev Two coefficients per hash, 128 bits each, never zero, which would switch its proof off. The first is one:
+    /// a common factor changes nothing, and this one saves two multiplications.
     function _coefficient(bytes32 seed, uint256 index) private pure returns (uint256) {
+        if (index == 0) return 1;
         uint256 digest = uint256(keccak256(abi.encode(seed, index / 2)));
         return (index % 2 == 0 ? digest >> 128 : digest & type(uint128).max) + 1;
     }

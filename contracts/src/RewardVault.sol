@@ -28,6 +28,7 @@ contract RewardVault is IRewardVault {
     uint128 private _redundancyReserve;
     uint128 private _protocolReserve;
 
+    /// @notice Fixes who may credit and how pots are split.
     /// @param stateUpdate_ The only contract that may credit. It may be deployed later: its constructor checks the link.
     /// @param split Shares of a pot in basis points.
     constructor(address stateUpdate_, Shares memory split) {
@@ -44,7 +45,7 @@ contract RewardVault is IRewardVault {
     /// @inheritdoc IRewardVault
     function fund() external payable {
         if (msg.value > type(uint128).max - _unallocated) revert RW5_FundTooLarge(msg.value);
-        // forge-lint: disable-next-line(unsafe-typecast)
+        // Checked above. forge-lint: disable-next-line(unsafe-typecast)
         _unallocated += uint128(msg.value);
         emit Funded(msg.sender, msg.value);
     }
@@ -58,8 +59,10 @@ contract RewardVault is IRewardVault {
         uint256 submission;
         uint256 redundancy;
         uint256 reserve;
-        for (uint256 i; i < leaves.length; ++i) {
-            uint64 number = firstNumber + uint64(i);
+        // forge-lint: disable-next-line(unsafe-typecast)
+        uint64 count = uint64(leaves.length);
+        for (uint64 i; i < count; ++i) {
+            uint64 number = firstNumber + i;
             uint256 pot = leaves[i].proverFees;
             if (pot > available - allocated) {
                 pot = available - allocated;
@@ -75,23 +78,23 @@ contract RewardVault is IRewardVault {
                 creditOf[leaves[i].prover] += leafPart;
                 emit Credited(number, leaves[i].prover, Kind.Leaf, leafPart);
             }
-            if (submissionPart != 0) {
-                submission += submissionPart;
-                emit Credited(number, submitter, Kind.Submission, submissionPart);
-            }
+            submission += submissionPart;
             redundancy += redundancyPart;
             // What division leaves over goes to the reserve, so that the parts sum to the pot exactly.
             reserve += pot - leafPart - submissionPart - redundancyPart;
         }
         if (allocated == 0) return;
-        if (submission != 0) creditOf[submitter] += submission;
+        uint64 lastNumber = firstNumber + count - 1;
+        if (submission != 0) {
+            creditOf[submitter] += submission;
+            emit Credited(lastNumber, submitter, Kind.Submission, submission);
+        }
         // All parts are at most `allocated`, which is at most what was unallocated: 128 bits hold them.
         // forge-lint: disable-start(unsafe-typecast)
         _unallocated = uint128(available - allocated);
         _redundancyReserve += uint128(redundancy);
         _protocolReserve += uint128(reserve);
         // forge-lint: disable-end(unsafe-typecast)
-        uint64 lastNumber = firstNumber + uint64(leaves.length) - 1;
         if (redundancy != 0) emit Reserved(Reserve.Redundancy, firstNumber, lastNumber, redundancy);
         if (reserve != 0) emit Reserved(Reserve.Protocol, firstNumber, lastNumber, reserve);
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 pragma solidity 0.8.37;
 
-import {Checkpoint, Leaf, checkpointId} from "./Types.sol";
+import {Checkpoint, checkpointId} from "./Types.sol";
 import {ICheckpointRegistry} from "./interfaces/ICheckpointRegistry.sol";
 import {IProofVerifier} from "./interfaces/IProofVerifier.sol";
 import {IRewardVault} from "./interfaces/IRewardVault.sol";
@@ -34,6 +34,7 @@ contract StateUpdate is IStateUpdate {
     /// @dev Its word has room for the time of the last update, from which the idle clock runs (ST-4).
     uint64 private _tipNumber;
 
+    /// @notice Links the contracts and starts at genesis.
     /// @param registry_ The registry, already deployed with `genesis`.
     /// @param vault_ The vault, already deployed for this contract's address.
     /// @param genesis The registry's genesis checkpoint: its block is the first tip.
@@ -60,16 +61,17 @@ contract StateUpdate is IStateUpdate {
 
     /// @inheritdoc IStateUpdate
     function submit(Update calldata update) external {
-        uint256 count = update.leaves.length;
+        // forge-lint: disable-next-line(unsafe-typecast)
+        uint64 count = uint64(update.leaves.length);
         if (count == 0) revert ST1_NoBlocks();
         bytes32 fromHash = _tipHash;
         uint64 fromNumber = _tipNumber;
-        uint256 overlap;
+        uint64 overlap;
         if (update.from != fromHash) {
             Boundary memory start = boundary[update.from];
             if (!start.proven) revert ST1_FromIsNotABoundary(update.from);
             if (start.number + count <= fromNumber) {
-                emit AlreadyProven(msg.sender, uint64(start.number + count), fromNumber);
+                emit AlreadyProven(msg.sender, start.number + count, fromNumber);
                 return;
             }
             overlap = fromNumber - start.number;
@@ -77,7 +79,7 @@ contract StateUpdate is IStateUpdate {
             bytes32 given = update.leaves[overlap - 1].blockHash;
             if (given != fromHash) revert ST1_NotThroughTip(given, fromHash);
         }
-        uint64 toNumber = uint64(fromNumber + count - overlap);
+        uint64 toNumber = fromNumber + count - overlap;
         bytes32 toHash = update.leaves[count - 1].blockHash;
         bytes32 id = _requireContinued(update, fromNumber, toNumber, toHash);
         _requireProven(update, toHash);

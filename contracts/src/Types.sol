@@ -28,6 +28,8 @@ struct Leaf {
 }
 
 /// @notice Key of a checkpoint in the registry, and what validators sign, domain-separated (CP-2).
+/// @param checkpoint The checkpoint's preimage.
+/// @return Hash over its four fields.
 function checkpointId(Checkpoint memory checkpoint) pure returns (bytes32) {
     return keccak256(abi.encode(checkpoint));
 }

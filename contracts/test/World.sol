@@ -29,15 +29,19 @@ abstract contract World is Base {
     uint256 internal salt;
 
     function deploy() internal {
+        groth16 = new Groth16BatchVerifier(SimulatedGroth16.blockKey(), SimulatedGroth16.ancestryKey());
+        deployWith(groth16);
+    }
+
+    function deployWith(IProofVerifier verifier) internal {
         genesis = Checkpoint({parentId: 0, number: 0, blockHash: blockHash(0), stateRoot: stateRoot(0)});
         head = genesis;
         (bytes memory keys, bytes memory possessions) = Signers.set(FIRST_VALIDATOR, VALIDATORS);
         registry = new CheckpointRegistry(genesis, keys, possessions);
-        groth16 = new Groth16BatchVerifier(SimulatedGroth16.blockKey(), SimulatedGroth16.ancestryKey());
         address predicted = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 1);
         vault = new RewardVault(predicted, defaultShares());
         IProofVerifier[] memory verifiers = new IProofVerifier[](1);
-        verifiers[0] = groth16;
+        verifiers[0] = verifier;
         state = new StateUpdate(registry, vault, genesis, verifiers);
     }
 

@@ -66,6 +66,7 @@ interface ICheckpointRegistry {
         external;
 
     /// @notice Key of the newest checkpoint.
+    /// @return Its id.
     function headId() external view returns (bytes32);
 
     /// @notice What storage knows of a checkpoint.
@@ -75,6 +76,7 @@ interface ICheckpointRegistry {
     function record(bytes32 id) external view returns (uint64 number, uint64 registeredAt);
 
     /// @notice Key of the genesis checkpoint, the root of the chain.
+    /// @return Its id.
     function genesisId() external view returns (bytes32);
 
     /// @notice The validator set in force.
@@ -82,12 +84,17 @@ interface ICheckpointRegistry {
     /// @return validators How many validators it has.
     function validatorSet() external view returns (uint64 epoch, uint256 validators);
 
-    /// @notice Public keys of the set in force, 256 bytes each, in the order of the bitmap.
+    /// @notice Public keys of the set in force.
+    /// @return 256 bytes each, in the order of the bitmap.
     function validatorKeys() external view returns (bytes memory);
 
     /// @notice What the validators of the set in force sign for a checkpoint (CP-2).
+    /// @param id Key of the checkpoint.
+    /// @return 32 bytes, the message to hash to the curve.
     function checkpointDigest(bytes32 id) external view returns (bytes32);
 
-    /// @notice What the validators of the set in force sign for a hand-over to `keys` (CP-3).
+    /// @notice What the validators of the set in force sign for a hand-over (CP-3).
+    /// @param keys The new keys, 256 bytes each.
+    /// @return 32 bytes, the message to hash to the curve.
     function handOverDigest(bytes calldata keys) external view returns (bytes32);
 }

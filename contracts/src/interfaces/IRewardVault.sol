@@ -31,14 +31,30 @@ interface IRewardVault {
     }
 
     /// @notice Money came in for future pots.
+    /// @param by Who paid it in.
+    /// @param amount Wei.
     event Funded(address indexed by, uint256 amount);
-    /// @notice `account` earned `amount` wei for block `number`.
+    /// @notice An account earned money. A submission is credited once for all blocks of its update and names the last of
+    /// them: the sum of the blocks' submission shares, each rounded down (RW-7).
+    /// @param number Number of the block.
+    /// @param account Who earned it.
+    /// @param kind What for.
+    /// @param amount Wei.
     event Credited(uint64 indexed number, address indexed account, Kind kind, uint256 amount);
-    /// @notice A reserve grew by `amount` wei: the sum of its shares over the blocks `firstNumber` to `lastNumber`.
+    /// @notice A reserve grew by the sum of its shares over the blocks of an update (RW-7).
+    /// @param reserve Which one.
+    /// @param firstNumber Number of the first block.
+    /// @param lastNumber Number of the last block.
+    /// @param amount Wei.
     event Reserved(Reserve indexed reserve, uint64 firstNumber, uint64 lastNumber, uint256 amount);
-    /// @notice The vault held too little: block `number` collected `proverFees` wei, its pot is only `pot` wei.
+    /// @notice The vault held less than a block collected (RW-1).
+    /// @param number Number of the block.
+    /// @param proverFees What the block collected, in wei.
+    /// @param pot What it is paid instead, in wei.
     event PotShort(uint64 indexed number, uint256 proverFees, uint256 pot);
-    /// @notice `account` was paid `amount` wei, all that it was owed.
+    /// @notice An account was paid all that it was owed.
+    /// @param account Who was paid.
+    /// @param amount Wei.
     event Claimed(address indexed account, uint256 amount);
 
     /// @notice The shares must sum to 10,000 basis points.
@@ -67,21 +83,28 @@ interface IRewardVault {
     /// @return amount What it was paid, in wei.
     function claim(address account) external returns (uint256 amount);
 
-    /// @notice What an account is owed, in wei.
+    /// @notice What an account is owed.
+    /// @param account Whose credit.
+    /// @return Wei.
     function creditOf(address account) external view returns (uint256);
 
-    /// @notice Money paid in and not yet part of any pot, in wei.
+    /// @notice Money paid in and not yet part of any pot.
+    /// @return Wei.
     function unallocated() external view returns (uint256);
 
-    /// @notice Redundancy shares set aside for turn-holders, in wei.
+    /// @notice Redundancy shares set aside for turn-holders (RW-4).
+    /// @return Wei.
     function redundancyReserve() external view returns (uint256);
 
-    /// @notice The protocol's reserve with all rounding dust, in wei.
+    /// @notice The protocol's reserve with all rounding dust.
+    /// @return Wei.
     function protocolReserve() external view returns (uint256);
 
-    /// @notice The shares that pots are split by.
+    /// @notice The shares that pots are split by (RW-2).
+    /// @return In basis points.
     function shares() external view returns (Shares memory);
 
     /// @notice The only contract that may credit.
+    /// @return Its address.
     function stateUpdate() external view returns (address);
 }

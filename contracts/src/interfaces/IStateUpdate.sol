@@ -26,7 +26,14 @@ interface IStateUpdate {
         bytes proof;
     }
 
-    /// @notice The tip moved from `fromHash` to `toHash` (both ends as accepted: an overlap is cut off).
+    /// @notice The tip moved. Both ends are as accepted: an overlap is cut off (ST-1).
+    /// @param fromHash Hash of the tip before.
+    /// @param toHash Hash of the tip now.
+    /// @param fromNumber Number of the tip before.
+    /// @param toNumber Number of the tip now.
+    /// @param system Proof system that proved it.
+    /// @param submitter Who submitted it.
+    /// @param checkpointId Checkpoint that continues the new tip.
     event StateUpdated(
         bytes32 fromHash,
         bytes32 indexed toHash,
@@ -36,7 +43,10 @@ interface IStateUpdate {
         address indexed submitter,
         bytes32 indexed checkpointId
     );
-    /// @notice A proof came late: all of it, up to block `toNumber`, was proven before (ST-1). Nothing changed.
+    /// @notice A proof came late: all of it was proven before (ST-1). Nothing changed.
+    /// @param submitter Who submitted it.
+    /// @param toNumber Number of its last block.
+    /// @param tipNumber Number of the tip.
     event AlreadyProven(address indexed submitter, uint64 toNumber, uint64 tipNumber);
 
     /// @notice An update needs at least one block.
@@ -66,20 +76,30 @@ interface IStateUpdate {
 
     /// @notice Verifies a proof and moves the tip (ST-1 to ST-3), then has its blocks paid (RW-3). Anyone may submit (ST-5).
     /// A proof that is entirely behind the tip changes nothing and does not revert, so that the losers of a race pay little.
+    /// @param update The transition and its proof.
     function submit(Update calldata update) external;
 
     /// @notice The last proven block.
+    /// @return blockHash Its hash.
+    /// @return number Its number.
     function tip() external view returns (bytes32 blockHash, uint64 number);
 
-    /// @notice Whether an update ended at a block, and that block's number (ST-1).
+    /// @notice Whether an update may start at a block (ST-1).
+    /// @param blockHash Hash of the block.
+    /// @return proven Whether an update ended there.
+    /// @return number Its number if so.
     function boundary(bytes32 blockHash) external view returns (bool proven, uint64 number);
 
-    /// @notice The verifier of a proof system; zero if there is none.
+    /// @notice The verifier of a proof system.
+    /// @param system Id of the system.
+    /// @return Its verifier; zero if there is none.
     function verifierOf(uint8 system) external view returns (IProofVerifier);
 
     /// @notice The registry whose checkpoints count.
+    /// @return Its contract.
     function registry() external view returns (ICheckpointRegistry);
 
     /// @notice The vault that pays.
+    /// @return Its contract.
     function vault() external view returns (IRewardVault);
 }
