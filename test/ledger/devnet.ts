@@ -1,0 +1,80 @@
+/** Running devnet ledgers under the virtual clock. */
+import { assert } from "@effect/vitest"
+import { Duration, Effect, Result, Schema, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { BlockNumber } from "../../src/domain/Amount.ts"
+import { Block } from "../../src/domain/Block.ts"
+import { BlockWitness } from "../../src/domain/BlockWitness.ts"
+import { CertifiedCheckpoint } from "../../src/domain/Checkpoint.ts"
+import { toAddress } from "../../src/domain/Hash.ts"
+import { verifyCertificate } from "../../src/domain/QuorumCertificate.ts"
+import { DevnetLedger, type DevnetLedgerInputs } from "../../src/ledger/DevnetLedger.ts"
+import { DevnetLedgerConfig } from "../../src/ledger/DevnetLedgerConfig.ts"
+import { LedgerSource } from "../../src/ledger/LedgerSource.ts"
+import { devnetValidatorSet } from "../../src/ledger/Validators.ts"
+
+export const config = new DevnetLedgerConfig({ accounts: 6, depth: 5 })
+/** For the real clock. */
+export const hasty = new DevnetLedgerConfig({ ...config, blockTime: Duration.millis(40) })
+export const domain = { chainId: 31337n, registry: toAddress("0x00000000000000000000000000000000000000aa"), epoch: 0n }
+export const n = (number: number) => BlockNumber.make(number)
+
+/** A file name in a folder that goes away with the scope. */
+export const ledgerFile = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "lignum-ledger-"))),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+).pipe(Effect.map((path) => join(path, "ledger.db")))
+
+export const withLedger = <A, E, R>(
+  body: Effect.Effect<A, E, R>,
+  options: Partial<DevnetLedgerInputs> & { readonly filename?: string; readonly config?: DevnetLedgerConfig } = {}
+) =>
+  body.pipe(Effect.provide(DevnetLedger.layer(options.config ?? config, {
+    filename: ":memory:",
+    domain: Effect.succeed(domain),
+    ...options
+  })))
+
+export const blocks = (from: number, count: number) =>
+  LedgerSource.use((source) => source.blocks(n(from)).pipe(Stream.take(count), Stream.runCollect))
+
+export const checkpoints = (after: number, count: number) =>
+  LedgerSource.use((source) => source.checkpoints(n(after)).pipe(Stream.take(count), Stream.runCollect))
+
+export const witnesses = (from: number, to: number) =>
+  LedgerSource.use((source) => Effect.forEach(Array.from({ length: to - from + 1 }, (_, i) => n(from + i)), source.witness))
+
+/** Lets time pass until the ledger has made so many more blocks. */
+export const produce = (count: number, blockTime = config.blockTime) =>
+  Effect.gen(function*() {
+    const ledger = yield* DevnetLedger
+    for (let i = 0; i < count; i++) {
+      const { tip } = yield* ledger.status
+      yield* TestClock.adjust(blockTime)
+      assert.strictEqual((yield* ledger.status).tip.number, tip.number + 1)
+    }
+  })
+
+const codec = Schema.Struct({
+  blocks: Schema.Array(Block),
+  witnesses: Schema.Array(BlockWitness),
+  checkpoints: Schema.Array(CertifiedCheckpoint)
+})
+
+/** Everything that provers see of blocks 0 to `to`, as text. */
+export const transcript = (to: number) =>
+  Effect.gen(function*() {
+    return JSON.stringify(Schema.encodeSync(codec)({
+      blocks: yield* blocks(0, to + 1),
+      witnesses: yield* witnesses(1, to),
+      checkpoints: yield* checkpoints(0, Math.floor(to / config.checkpointInterval))
+    }))
+  })
+
+export const assertCertified = (certified: CertifiedCheckpoint, at = domain, of = config) => {
+  const verdict = verifyCertificate(devnetValidatorSet(of, at.epoch), at, certified.checkpoint, certified.certificate)
+  assert.isTrue(Result.isSuccess(verdict), String(Result.isFailure(verdict) ? verdict.failure.message : ""))
+}
