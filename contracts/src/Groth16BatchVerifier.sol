@@ -223,7 +223,10 @@ contract Groth16BatchVerifier is IProofVerifier {
     }
 
     function _accumulate(uint256[] memory scalars, uint256 index, uint256 coefficient, uint256 value) private pure {
-        scalars[index] = addmod(scalars[index], mulmod(coefficient, value, SCALAR_ORDER), SCALAR_ORDER);
+        assembly ("memory-safe") {
+            let place := add(add(scalars, 32), mul(index, 32))
+            mstore(place, addmod(mload(place), mulmod(coefficient, value, SCALAR_ORDER), SCALAR_ORDER))
+        }
     }
 
     /// @dev An input and the same plus the order are the same to the pairing: only one of them may stand for a hash.

@@ -11,6 +11,12 @@ import {IRewardVault} from "./interfaces/IRewardVault.sol";
 /// a fixed part of its pot, and pots are filled block by block in order: whoever knows an update's leaves and what was
 /// unallocated before it can recompute each block's share, so that a redundancy claim (RW-4) needs no storage per block.
 contract RewardVault is IRewardVault {
+    /// @dev One word per account. Its other half is where a prover's reputation (FM-3) costs no further storage write:
+    /// decayed prover gas, time and number of updates change exactly when the credit does.
+    struct Account {
+        uint128 credit;
+    }
+
     uint256 private constant BASIS_POINTS = 10_000;
 
     /// @inheritdoc IRewardVault
@@ -21,8 +27,7 @@ contract RewardVault is IRewardVault {
     uint16 private immutable _redundancyShare;
     uint16 private immutable _reserveShare;
 
-    /// @inheritdoc IRewardVault
-    mapping(address account => uint256) public creditOf;
+    mapping(address account => Account) private _accounts;
     // Two words for the three balances that every update moves; 2^128 wei is more than there will ever be.
     uint128 private _unallocated;
     uint128 private _redundancyReserve;
@@ -45,7 +50,7 @@ contract RewardVault is IRewardVault {
     /// @inheritdoc IRewardVault
     function fund() external payable {
         if (msg.value > type(uint128).max - _unallocated) revert RW5_FundTooLarge(msg.value);
-        // Checked above. forge-lint: disable-next-line(unsafe-typecast)
+        // forge-lint: disable-next-line(unsafe-typecast)
         _unallocated += uint128(msg.value);
         emit Funded(msg.sender, msg.value);
     }
@@ -56,6 +61,8 @@ contract RewardVault is IRewardVault {
         if (msg.sender != stateUpdate) revert RW5_OnlyStateUpdate(msg.sender);
         uint256 available = _unallocated;
         uint256 allocated;
+        // Groth16 needs no merge work, so the merge share goes to the leaves (RW-2).
+        uint256 leafShare = uint256(_leafShare) + _mergeShare;
         uint256 submission;
         uint256 redundancy;
         uint256 reserve;
@@ -70,25 +77,24 @@ contract RewardVault is IRewardVault {
             }
             if (pot == 0) continue;
             allocated += pot;
-            // Groth16 needs no merge work, so the merge share goes to the leaf (RW-2).
-            uint256 leafPart = pot * (uint256(_leafShare) + _mergeShare) / BASIS_POINTS;
+            uint256 leafPart = pot * leafShare / BASIS_POINTS;
             uint256 submissionPart = pot * _submissionShare / BASIS_POINTS;
             uint256 redundancyPart = pot * _redundancyShare / BASIS_POINTS;
             if (leafPart != 0) {
-                creditOf[leaves[i].prover] += leafPart;
+                _credit(leaves[i].prover, leafPart);
                 emit Credited(number, leaves[i].prover, Kind.Leaf, leafPart);
             }
-            submission += submissionPart;
+            if (submissionPart != 0) {
+                submission += submissionPart;
+                emit Credited(number, submitter, Kind.Submission, submissionPart);
+            }
             redundancy += redundancyPart;
             // What division leaves over goes to the reserve, so that the parts sum to the pot exactly.
             reserve += pot - leafPart - submissionPart - redundancyPart;
         }
         if (allocated == 0) return;
         uint64 lastNumber = firstNumber + count - 1;
-        if (submission != 0) {
-            creditOf[submitter] += submission;
-            emit Credited(lastNumber, submitter, Kind.Submission, submission);
-        }
+        if (submission != 0) _credit(submitter, submission);
         // All parts are at most `allocated`, which is at most what was unallocated: 128 bits hold them.
         // forge-lint: disable-start(unsafe-typecast)
         _unallocated = uint128(available - allocated);
@@ -101,13 +107,18 @@ contract RewardVault is IRewardVault {
 
     /// @inheritdoc IRewardVault
     function claim(address account) external returns (uint256 amount) {
-        amount = creditOf[account];
+        amount = _accounts[account].credit;
         if (amount == 0) revert RW5_NothingToClaim(account);
         // Before the payment: an account that calls back finds nothing left to claim.
-        creditOf[account] = 0;
+        _accounts[account].credit = 0;
         emit Claimed(account, amount);
         (bool paid,) = account.call{value: amount}("");
         if (!paid) revert RW5_PaymentRefused(account);
+    }
+
+    /// @inheritdoc IRewardVault
+    function creditOf(address account) external view returns (uint256) {
+        return _accounts[account].credit;
     }
 
     /// @inheritdoc IRewardVault
@@ -134,5 +145,11 @@ contract RewardVault is IRewardVault {
             redundancy: _redundancyShare,
             reserve: _reserveShare
         });
+    }
+
+    function _credit(address account, uint256 amount) private {
+        // At most what was unallocated, which 128 bits hold.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        _accounts[account].credit += uint128(amount);
     }
 }

@@ -252,9 +252,11 @@ contract RewardVaultTest is Base {
         vm.expectEmit(true, true, true, true, address(vault));
         emit I.Credited(7, ALICE, I.Kind.Leaf, 0.75 ether);
         vm.expectEmit(true, true, true, true, address(vault));
+        emit I.Credited(7, SUBMITTER, I.Kind.Submission, 0.1 ether);
+        vm.expectEmit(true, true, true, true, address(vault));
         emit I.Credited(8, BOB, I.Kind.Leaf, 2.25 ether);
         vm.expectEmit(true, true, true, true, address(vault));
-        emit I.Credited(8, SUBMITTER, I.Kind.Submission, 0.4 ether);
+        emit I.Credited(8, SUBMITTER, I.Kind.Submission, 0.3 ether);
         vm.expectEmit(true, true, true, true, address(vault));
         emit I.Reserved(I.Reserve.Redundancy, 7, 8, 0.4 ether);
         vm.expectEmit(true, true, true, true, address(vault));

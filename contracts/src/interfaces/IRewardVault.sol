@@ -34,8 +34,7 @@ interface IRewardVault {
     /// @param by Who paid it in.
     /// @param amount Wei.
     event Funded(address indexed by, uint256 amount);
-    /// @notice An account earned money. A submission is credited once for all blocks of its update and names the last of
-    /// them: the sum of the blocks' submission shares, each rounded down (RW-7).
+    /// @notice An account earned a part of a block's pot (RW-7).
     /// @param number Number of the block.
     /// @param account Who earned it.
     /// @param kind What for.
