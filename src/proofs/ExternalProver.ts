@@ -14,17 +14,18 @@ import { type CircuitProver, expectBytes, type Groth16Workers, notProved, NotPro
 import { encodeProof, MalformedProof } from "./Groth16Encoding.ts"
 
 /**
- * The external prover cannot be used: the command is `missing`, it ended with an `exit` code other than 0, or its `output`
- * is not a proof. Mend what `detail` names, or take the prover out of the configuration: the built-in one proves the same.
+ * The external prover cannot be used: the command is `missing`, its `files` cannot be written, it ended with an `exit` code
+ * other than 0, or its `output` is not a proof. Mend what `detail` names, or take the prover out of the configuration: the built-in one proves the same.
  */
 export class ExternalProverFailed extends Schema.TaggedError<ExternalProverFailed>()("ExternalProverFailed", {
   command: Schema.String,
-  fault: Schema.Literals(["missing", "exit", "output"]),
+  fault: Schema.Literals(["missing", "files", "exit", "output"]),
   detail: Schema.String
 }) {
   override get message() {
     const what = {
       missing: "cannot be started",
+      files: "cannot be given its files",
       exit: "failed",
       output: "wrote no usable proof"
     }[this.fault]
@@ -67,7 +68,12 @@ const longestProofFile = 16_384
 /** How much of what the program printed goes into an error. */
 const keptOutput = 2_000
 
-const findCommand = (command: string) =>
+/**
+ * The path of the program that a command names.
+ *
+ * @throws ExternalProverFailed when there is no such program.
+ */
+export const find = (command: string): Effect.Effect<string, ExternalProverFailed> =>
   Effect.gen(function*() {
     const directories = command.includes(path.sep) ? [""] : (process.env["PATH"] ?? "").split(path.delimiter)
     for (const directory of directories) {
@@ -83,50 +89,61 @@ const findCommand = (command: string) =>
   })
 
 /**
- * Looks for the program and lays the proving keys out for it, in a directory that goes away with the scope.
+ * Lays the proving keys out for the program, in a directory that goes away with the scope.
  *
- * @throws ExternalProverFailed when there is no such program.
+ * @param program what {@link find} answered.
+ * @param workers compute the witnesses.
  */
 export const make = Effect.fn("ExternalProver.make")(function*(
-  { command, concurrency = 1 }: ExternalProverOptions,
+  program: string,
+  concurrency: number,
   provingKeys: Readonly<Record<CircuitName, Uint8Array>>,
   workers: Groth16Workers
 ) {
   const files = yield* FileSystem.FileSystem
   const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
-  const program = yield* findCommand(command)
-  const directory = yield* files.makeTempDirectoryScoped({ prefix: "lignum-prover-" }).pipe(Effect.orDie)
-  const keyFile = (circuit: CircuitName) => path.join(directory, `${circuit}.zkey`)
-  for (const circuit of circuitNames) yield* files.writeFile(keyFile(circuit), provingKeys[circuit]).pipe(Effect.orDie)
+  const failed = (fault: ExternalProverFailed["fault"], detail: string) => new ExternalProverFailed({ command: program, fault, detail })
+  const failing = (fault: ExternalProverFailed["fault"]) =>
+    Effect.mapError((error: { readonly message: string }) => failed(fault, error.message))
 
-  const failed = (fault: ExternalProverFailed["fault"], detail: string) => new ExternalProverFailed({ command, fault, detail })
+  const directory = yield* files.makeTempDirectoryScoped({ prefix: "lignum-prover-" }).pipe(failing("files"))
+  const keyFile = (circuit: CircuitName) => path.join(directory, `${circuit}.zkey`)
+  for (const circuit of circuitNames) yield* files.writeFile(keyFile(circuit), provingKeys[circuit]).pipe(failing("files"))
 
   /** Runs the program to its end, or kills it on interruption. */
   const run = (args: ReadonlyArray<string>) =>
     Effect.gen(function*() {
-      const handle = yield* ChildProcess.make(program, [...args], { stdin: "ignore", killSignal: "SIGKILL" })
+      const handle = yield* ChildProcess.make(program, [...args], { stdin: "ignore", killSignal: "SIGKILL" }).pipe(
+        Effect.provideService(ChildProcessSpawner.ChildProcessSpawner, spawner),
+        failing("missing")
+      )
       const [printed, exitCode] = yield* Effect.all([
         handle.all.pipe(Stream.decodeText(), Stream.runFold(() => "", (kept, text) => (kept + text).slice(-keptOutput))),
         handle.exitCode
-      ], { concurrency: 2 })
+      ], { concurrency: 2 }).pipe(failing("exit"))
       if (exitCode !== 0) return yield* failed("exit", `exit code ${exitCode}, last words: ${printed.trim() || "none"}`)
-    }).pipe(
-      Effect.scoped,
-      Effect.provideService(ChildProcessSpawner.ChildProcessSpawner, spawner),
-      Effect.catchTag("PlatformError", (error) => Effect.fail(failed("missing", error.message)))
-    )
+    }).pipe(Effect.scoped)
 
   const readProof = (file: string) =>
     Effect.gen(function*() {
-      const { size } = yield* files.stat(file)
+      const { size } = yield* files.stat(file).pipe(failing("output"))
       if (size > longestProofFile) return yield* failed("output", `proof.json has ${size} bytes`)
-      const proof = yield* decodeProofFile(yield* files.readFileString(file))
-      const encoded = tryEncode(proof)
+      const text = yield* files.readFileString(file).pipe(failing("output"))
+      const encoded = tryEncode(yield* decodeProofFile(text).pipe(failing("output")))
       return typeof encoded === "string" ? yield* failed("output", encoded) : encoded
-    }).pipe(
-      Effect.catchTag("PlatformError", (error) => Effect.fail(failed("output", error.message))),
-      Effect.catchTag("SchemaError", (error) => Effect.fail(failed("output", error.message)))
-    )
+    })
+
+  /** One proof, in a directory of its own. */
+  const proveWitness = (circuit: CircuitName, witness: Uint8Array) =>
+    Effect.gen(function*() {
+      const job = yield* files.makeTempDirectoryScoped({ directory, prefix: "job-" }).pipe(failing("files"))
+      const witnessFile = path.join(job, "witness.wtns")
+      const proofFile = path.join(job, "proof.json")
+      yield* files.writeFile(witnessFile, witness).pipe(failing("files"))
+      // The public signals that it writes are not looked at: they are recomputed from the statement.
+      yield* run([keyFile(circuit), witnessFile, proofFile, path.join(job, "public.json")])
+      return yield* readProof(proofFile)
+    }).pipe(Effect.scoped)
 
   const turns = yield* Semaphore.make(concurrency)
 
@@ -138,17 +155,11 @@ export const make = Effect.fn("ExternalProver.make")(function*(
           Effect.mapError(notProved),
           Effect.flatMap(expectBytes)
         )
-        yield* onProgress(0.1, `proving with ${path.basename(command)}`)
-        const job = yield* files.makeTempDirectoryScoped({ directory, prefix: "job-" }).pipe(Effect.orDie)
-        const witnessFile = path.join(job, "witness.wtns")
-        const proofFile = path.join(job, "proof.json")
-        yield* files.writeFile(witnessFile, witness).pipe(Effect.orDie)
-        // The public signals that it writes are not looked at: they are recomputed from the statement.
-        return yield* run([keyFile(circuit), witnessFile, proofFile, path.join(job, "public.json")]).pipe(
-          Effect.andThen(readProof(proofFile)),
+        yield* onProgress(0.1, `proving with ${path.basename(program)}`)
+        return yield* proveWitness(circuit, witness).pipe(
           Effect.mapError((error) => new NotProved({ reason: error.message, retry: true }))
         )
-      }).pipe(Effect.scoped, turns.withPermit)
+      }).pipe(turns.withPermit)
   }
   return prover
 })

@@ -114,19 +114,20 @@ const toProvingFailed = (subject: string) => (error: { readonly message: string;
 const make = Effect.fn("Groth16.make")(function*(options: Groth16Options) {
   const { externalProver, keys, maxLeaves = defaultMaxLeaves, workerMemoryLimit = defaultMemoryLimit } = options
   const parameters = parametersOf(keys.manifest)
-  const provesHere = externalProver === undefined
+  const program = externalProver === undefined ? undefined : yield* ExternalProver.find(externalProver.command)
+  const provesHere = program === undefined
   const workerKeys: WorkerKeys = {
     block: yield* workerCircuit(keys.block, provesHere),
     ancestry: yield* workerCircuit(keys.ancestry, provesHere)
   }
-  const size = provesHere ? options.workers ?? os.availableParallelism() : externalProver.concurrency ?? 1
+  const size = provesHere ? options.workers ?? os.availableParallelism() : externalProver?.concurrency ?? 1
   const [workers, verifiers] = yield* Effect.all([
     startWorkers("prover", size, workerKeys, workerMemoryLimit),
     startWorkers("verifier", 1, workerKeys, workerMemoryLimit)
   ], { concurrency: 2 })
   const prover: CircuitProver = provesHere
     ? workerProver(workers)
-    : yield* ExternalProver.make(externalProver, { block: keys.block.provingKey, ancestry: keys.ancestry.provingKey }, workers)
+    : yield* ExternalProver.make(program, size, { block: keys.block.provingKey, ancestry: keys.ancestry.provingKey }, workers)
   const verifyBundle = yield* makeVerification(verifiers)
 
   const verify = Effect.fn("Groth16.verify")(function*(proof: Proof) {
