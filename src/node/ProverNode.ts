@@ -16,7 +16,7 @@ import { TreePlanner, TreePlannerRpcs } from "../roles/TreePlanner.ts"
 import { connectRole, type RoleShape, serveRole } from "../rpc/RoleService.ts"
 import { type RoleName, RoleTransport } from "../rpc/RoleTransport.ts"
 import { Store } from "../store/Store.ts"
-import { type Child, type RestartLimitReached, supervise, type Supervisor, type SupervisorOptions } from "./Supervisor.ts"
+import { type Child, supervise, type Supervisor, type SupervisorOptions } from "./Supervisor.ts"
 
 /** What every role stands on. */
 export type NodePorts = L1 | LedgerSource | ProofSystem | Store | SettlerOptions | FeeOptions

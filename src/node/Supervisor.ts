@@ -3,7 +3,7 @@
  *
  * The supervisor knows names, strategies, limits and backoff. It knows nothing of what its children do.
  */
-import { Cause, Clock, Deferred, Duration, Effect, Exit, Fiber, Queue, Schema, Scope, type Stream, SubscriptionRef } from "effect"
+import { Cause, Clock, Context, Deferred, Duration, Effect, Exit, Fiber, Queue, Schema, Scope, type Stream, SubscriptionRef } from "effect"
 
 /** A child that is started, restarted and stopped as one. */
 export interface Child<R = never> {
@@ -107,11 +107,10 @@ export const supervise = Effect.fnUntraced(function*<R>(
     slot.scope = scope
     yield* mark(index, { state: "starting" })
     const acquired = yield* Deferred.make<void>()
-    const life$ = slot.child.start.pipe(
+    const lifetime = slot.child.start.pipe(
       Effect.tap(() => Effect.andThen(mark(index, { state: "running" }), Deferred.succeed(acquired, undefined))),
       Effect.flatten,
-      Effect.provideContext(context),
-      Effect.provideService(Scope.Scope, scope),
+      Effect.provideContext(Context.add(context, Scope.Scope, scope)),
       Effect.onExit((exit) =>
         Effect.andThen(
           Deferred.succeed(acquired, undefined),
@@ -119,7 +118,7 @@ export const supervise = Effect.fnUntraced(function*<R>(
         )
       )
     )
-    const fiber = yield* Effect.forkDetach(life$, { startImmediately: true })
+    const fiber = yield* Effect.forkDetach(lifetime, { startImmediately: true })
     yield* Scope.addFinalizer(scope, Fiber.interrupt(fiber))
     yield* Deferred.await(acquired)
   })

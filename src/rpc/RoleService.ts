@@ -2,7 +2,7 @@
  * One definition per role, used four ways: an RPC group gives the service's type, its server and its remote layer;
  * the local layer is the role itself.
  */
-import { type Context, Effect, Layer, Schedule, type Scope, Stream } from "effect"
+import { Cause, type Context, Effect, Layer, Schedule, Schema, type Scope, Stream } from "effect"
 import { type Rpc, RpcClient, RpcClientError, type RpcGroup, type RpcSchema, RpcServer } from "effect/rpc"
 import { type RoleName, RoleTransport } from "./RoleTransport.ts"
 
@@ -36,9 +36,31 @@ export const serveRole = <Rpcs extends Rpc.Any, Self>(
   ) as Layer.Layer<never, never, Self | RoleTransport>
 }
 
+/** The role's server went away before it answered. */
+class RoleLost extends Schema.TaggedError<RoleLost>()("RoleLost", {}) {}
+
 const reconnect = Schedule.min([Schedule.exponential("20 millis"), Schedule.spaced("2 seconds")])
-const isLost = (error: unknown): boolean => error instanceof RpcClientError.RpcClientError
-const reconnectStream = reconnect.pipe(Schedule.while(({ input }) => Effect.succeed(isLost(input))))
+
+/**
+ * A server that is killed leaves a broken connection behind; one that stops in order interrupts its calls first. To a caller
+ * both mean the same. (Had the caller itself been interrupted, nothing here would run.)
+ */
+const isLost = (cause: Cause.Cause<unknown>): boolean =>
+  Cause.hasInterruptsOnly(cause) || Cause.squash(cause) instanceof RpcClientError.RpcClientError
+
+const lostOr = (cause: Cause.Cause<unknown>) => isLost(cause) ? Cause.fail(new RoleLost()) : cause
+
+const untilAnswered = (call: Effect.Effect<unknown, unknown>) =>
+  call.pipe(
+    Effect.catchCause((cause) => Effect.failCause(lostOr(cause))),
+    Effect.retry({ schedule: reconnect, while: (error) => error instanceof RoleLost })
+  )
+
+const startedOver = (stream: Stream.Stream<unknown, unknown>) =>
+  stream.pipe(
+    Stream.catchCause((cause) => Stream.failCause(lostOr(cause))),
+    Stream.retry(reconnect.pipe(Schedule.while(({ input }) => Effect.succeed(input instanceof RoleLost))))
+  )
 
 /**
  * The role as a client. A call that loses its server is made again when there is a new one, and a stream starts over, so
@@ -60,9 +82,7 @@ export const connectRole = <Rpcs extends Rpc.Any, Self>(
       for (const name of group.requests.keys()) {
         methods[name] = (payload) => {
           const result = client[name]!(payload)
-          return Effect.isEffect(result)
-            ? Effect.retry(result, { schedule: reconnect, while: isLost })
-            : Stream.retry(result, reconnectStream)
+          return Effect.isEffect(result) ? untilAnswered(result) : startedOver(result)
         }
       }
       return methods as never

@@ -1,0 +1,17 @@
+/**
+ * The command tree: `lignum <noun> [<verb>]`, one file each.
+ */
+import { Command } from "effect/cli"
+import { devnet } from "./devnet.ts"
+import { keysBuild } from "./keys/build.ts"
+import { keysVerify } from "./keys/verify.ts"
+
+const keys = Command.make("keys").pipe(
+  Command.withDescription("Build and check Groth16 keys"),
+  Command.withSubcommands([keysBuild, keysVerify])
+)
+
+export const lignum = Command.make("lignum").pipe(
+  Command.withDescription("Proves and settles a rollup's blocks on L1, by provers who do not trust each other"),
+  Command.withSubcommands([devnet, keys])
+)

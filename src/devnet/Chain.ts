@@ -1,0 +1,77 @@
+/**
+ * The devnet's L1: anvil with the contracts on it, saved after every block, so that it goes on where it was.
+ */
+import { Effect, FileSystem, Redacted, Schedule } from "effect"
+import { join } from "node:path"
+import { createPublicClient, http, type LocalAccount, toHex } from "viem"
+import { mnemonicToAccount } from "viem/accounts"
+import { defaultShares } from "../domain/Rewards.ts"
+import * as Anvil from "../l1/Anvil.ts"
+import { buildContracts } from "../l1/ContractBuild.ts"
+import { deploy, type Deployment, readDeployment, writeDeployment } from "../l1/Deploy.ts"
+import { devnetGenesis } from "../ledger/DevnetLedgerConfig.ts"
+import { devnetValidatorRegistration } from "../ledger/Validators.ts"
+import { loadVerifyingKeys } from "../proofs/CircuitKeys.ts"
+import { type DevnetConfig, l1ChainId } from "./DevnetConfig.ts"
+
+/** anvil's own accounts, known to everybody: each holds 10,000 ETH on a fresh chain. */
+const mnemonic = "test test test test test test test test test test test junk"
+
+/** Who sends what on the devnet's L1. */
+export const l1Accounts = {
+  /** Deploys, posts checkpoints and pays the collected prover fees in. */
+  sequencer: mnemonicToAccount(mnemonic, { addressIndex: 0 }) as LocalAccount,
+  /** Private key of the prover operator. */
+  proverKey: Redacted.make(toHex(mnemonicToAccount(mnemonic, { addressIndex: 1 }).getHdKey().privateKey!))
+} as const
+
+export interface DevnetChain {
+  readonly url: string
+  readonly deployment: Deployment
+}
+
+/** Keeps the saved state at most a moment behind the chain. */
+const keepSaving = (url: string, file: string) => {
+  const client = createPublicClient({ transport: http(url), cacheTime: 0 })
+  let saved = -1n
+  const save = Effect.gen(function*() {
+    const number = yield* Effect.promise(() => client.getBlockNumber())
+    if (number === saved) return
+    yield* Anvil.saveState(url, file)
+    saved = number
+  })
+  return Effect.andThen(Effect.addFinalizer(() => Effect.ignore(save)), Effect.forkScoped(Effect.repeat(save, Schedule.spaced("200 millis"))))
+}
+
+/** Starts the chain of a data folder and puts the contracts on it, if they are not there yet. */
+export const startChain = Effect.fnUntraced(function*(config: DevnetConfig, folder: string) {
+  const fs = yield* FileSystem.FileSystem
+  const state = join(folder, "l1.json")
+  const addresses = join(folder, "addresses.json")
+  const { url } = yield* Anvil.start({ port: config.l1Port, chainId: l1ChainId, state })
+  yield* Effect.logInfo(`L1 listens at ${url}`)
+
+  let deployment: Deployment
+  if (yield* fs.exists(addresses)) {
+    deployment = yield* readDeployment(addresses)
+  } else {
+    const genesis = devnetGenesis(config.ledger).block
+    const { possessions, publicKeys } = devnetValidatorRegistration(config.ledger)
+    deployment = yield* deploy({
+      url,
+      chainId: l1ChainId,
+      account: l1Accounts.sequencer,
+      contracts: yield* buildContracts(),
+      genesis: { number: genesis.number, hash: genesis.header.hash, stateRoot: genesis.header.stateRoot },
+      validators: { publicKeys, possessions },
+      verifyingKeys: yield* loadVerifyingKeys(config.keys),
+      shares: defaultShares
+    })
+    // In this order: where the addresses are known, the saved chain has the contracts.
+    yield* Anvil.saveState(url, state)
+    yield* writeDeployment(addresses, deployment)
+    yield* Effect.logInfo(`contracts are deployed at block ${deployment.block}`)
+  }
+  yield* keepSaving(url, state)
+  return { url, deployment } satisfies DevnetChain
+})

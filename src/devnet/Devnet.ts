@@ -1,0 +1,93 @@
+/**
+ * A whole rollup on one machine: L1, consensus, and one supervised prover node. Only consensus is a stand-in; chain,
+ * contracts, proofs, certificates and money are real.
+ */
+import { Context, Deferred, Effect, Layer, Stream } from "effect"
+import { join } from "node:path"
+import { ProverGas } from "../domain/Amount.ts"
+import type { CertificateDomain } from "../domain/Checkpoint.ts"
+import { devnetSchedule } from "../domain/ProverGasSchedule.ts"
+import { defaultShares } from "../domain/Rewards.ts"
+import { L1PollInterval } from "../l1/Follower.ts"
+import * as ViemL1 from "../l1/ViemL1.ts"
+import { DevnetLedger } from "../ledger/DevnetLedger.ts"
+import { connectRoles, startRoles } from "../node/ProverNode.ts"
+import { loadKeys } from "../proofs/CircuitKeys.ts"
+import * as Groth16 from "../proofs/Groth16.ts"
+import { CheckpointWatcher } from "../roles/CheckpointWatcher.ts"
+import { FeeOptions } from "../roles/FeeController.ts"
+import { SettlerOptions } from "../roles/Settler.ts"
+import * as MemoryTransport from "../rpc/MemoryTransport.ts"
+import { layerSqlite } from "../store/Sqlite.ts"
+import * as SqliteStore from "../store/SqliteStore.ts"
+import { l1Accounts, startChain } from "./Chain.ts"
+import { postCheckpoints } from "./CheckpointPoster.ts"
+import { openDataFolder } from "./DataFolder.ts"
+import { type DevnetConfig, maxBlocksPerUpdate } from "./DevnetConfig.ts"
+
+/** Starts a devnet; it runs until the scope closes. */
+export const startDevnet = Effect.fnUntraced(function*(config: DevnetConfig) {
+  const folder = yield* openDataFolder(config.data)
+  const domain = yield* Deferred.make<CertificateDomain>()
+  const keys = yield* loadKeys(config.keys)
+
+  // Blocks are made and workers warm up while the contracts are compiled and deployed.
+  const [services, chain] = yield* Effect.all([
+    Layer.build(Layer.mergeAll(
+      DevnetLedger.layer(config.ledger, { filename: join(folder, "ledger.db"), domain: Deferred.await(domain) }),
+      SqliteStore.layer.pipe(Layer.provide(layerSqlite(join(folder, "node.db"), { exclusive: true, busyTimeout: "1 second" }))),
+      Groth16.layer({
+        keys,
+        workers: config.workers,
+        ...(config.proverCommand === undefined ? {} : { externalProver: { command: config.proverCommand } })
+      })
+    )),
+    startChain(config, folder)
+  ], { concurrency: "unbounded" })
+
+  const { deployment, url } = chain
+  yield* Deferred.succeed(domain, { chainId: BigInt(deployment.chainId), registry: deployment.registry, epoch: 0n })
+  yield* postCheckpoints({
+    url,
+    account: l1Accounts.sequencer,
+    registry: deployment.registry,
+    vault: deployment.vault,
+    deployedAt: deployment.block
+  }).pipe(Effect.provideContext(services), Effect.forkScoped)
+
+  const node = yield* Layer.build(
+    connectRoles.pipe(
+      Layer.provideMerge(Layer.mergeAll(
+        MemoryTransport.layer,
+        Layer.provide(ViemL1.layer, Layer.succeed(ViemL1.ViemL1Options, {
+          url,
+          chainId: deployment.chainId,
+          privateKey: l1Accounts.proverKey,
+          deployedAt: deployment.block,
+          registry: deployment.registry,
+          stateUpdate: deployment.stateUpdate,
+          vault: deployment.vault
+        })),
+        Layer.succeed(SettlerOptions, {
+          blocksPerUpdate: config.blocksPerUpdate,
+          maxBlocks: maxBlocksPerUpdate,
+          patience: config.patience,
+          shares: defaultShares
+        }),
+        Layer.succeed(FeeOptions, {
+          rule: config.ledger.price,
+          blockGas: ProverGas.make(BigInt(config.ledger.slots) * devnetSchedule.transfer)
+        }),
+        Layer.succeed(L1PollInterval, "250 millis")
+      ))
+    )
+  )
+  const context = Context.merge(services, node)
+  const supervisor = yield* Effect.provideContext(startRoles(), context)
+  return { supervisor, url, folder, context }
+})
+
+/** Waits until L1 has had so many state updates since the devnet's first start. */
+export const untilUpdates = (count: number) =>
+  Effect.flatMap(CheckpointWatcher, (watcher) =>
+    watcher.changes().pipe(Stream.takeUntil(({ updates }) => updates >= count), Stream.runDrain))

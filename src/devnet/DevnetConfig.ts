@@ -1,0 +1,51 @@
+/**
+ * What a devnet can be told. Everything has a default that fits two cores.
+ */
+import { Duration, Schema } from "effect"
+import { DevnetLedgerConfig } from "../ledger/DevnetLedgerConfig.ts"
+import { devnetKeysDirectory } from "../proofs/CircuitKeys.ts"
+
+export interface DevnetConfig {
+  /** Folder of everything that must survive; none makes a temporary one that goes with the run. */
+  readonly data: string | undefined
+  readonly ledger: DevnetLedgerConfig
+  /** Proofs at once. */
+  readonly workers: number
+  /** Blocks that an update covers, or a multiple of it. */
+  readonly blocksPerUpdate: number
+  /** A rest too small for an update is settled after so long. */
+  readonly patience: Duration.Duration
+  /** Port of the L1 chain on loopback; 0 picks a free one. */
+  readonly l1Port: number
+  /** Folder of the proving keys. */
+  readonly keys: string
+  /** A program with rapidsnark's command line that takes the proving step. */
+  readonly proverCommand: string | undefined
+}
+
+/** Chain id of the devnet's L1: anvil's own. */
+export const l1ChainId = 31_337
+
+/** The most blocks that one update of the devnet covers. */
+export const maxBlocksPerUpdate = 16
+
+export const defaultDevnet: DevnetConfig = {
+  data: undefined,
+  ledger: new DevnetLedgerConfig({}),
+  workers: 2,
+  blocksPerUpdate: 3,
+  patience: Duration.minutes(2),
+  l1Port: 0,
+  keys: devnetKeysDirectory,
+  proverCommand: undefined
+}
+
+/** The devnet's data folder cannot be used. Nothing in it was changed. */
+export class DataFolderUnusable extends Schema.TaggedError<DataFolderUnusable>()("DataFolderUnusable", {
+  path: Schema.String,
+  reason: Schema.String
+}) {
+  override get message() {
+    return `cannot use the data folder ${this.path}: ${this.reason}; check that this user may read and write it, or choose another with --data`
+  }
+}

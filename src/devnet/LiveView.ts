@@ -1,0 +1,120 @@
+/**
+ * A devnet at a glance, for a terminal: redrawn in place.
+ */
+import type { RunningProof } from "../roles/ProverPool.ts"
+import type { Picture } from "./Feed.ts"
+import { ether, grouped } from "./PlainView.ts"
+
+export interface Frame {
+  readonly title: string
+  /** Milliseconds since 1970. */
+  readonly now: number
+  readonly since: number
+  readonly columns: number
+  /** The newest log lines. */
+  readonly log: ReadonlyArray<string>
+}
+
+const bold = (text: string) => `\u001b[1m${text}\u001b[22m`
+const dim = (text: string) => `\u001b[2m${text}\u001b[22m`
+const green = (text: string) => `\u001b[32m${text}\u001b[39m`
+const yellow = (text: string) => `\u001b[33m${text}\u001b[39m`
+const red = (text: string) => `\u001b[31m${text}\u001b[39m`
+
+const label = (text: string) => dim(text.padEnd(9))
+
+const clock = (milliseconds: number): string => {
+  const seconds = Math.floor(milliseconds / 1000)
+  return `${Math.floor(seconds / 60).toString().padStart(2, "0")}:${(seconds % 60).toString().padStart(2, "0")}`
+}
+
+/** The chain in the symbols of the setting: □ waits for a proof, ▣ is proven, ■ is settled; ☑ marks checkpoints. */
+const chainLines = (picture: Picture, columns: number): ReadonlyArray<string> => {
+  const tip = picture.planner?.tip.number ?? 0
+  const proven = picture.planner?.provenTo.number ?? 0
+  const cell = (number: number) => {
+    const square = number <= tip ? green("■") : number <= proven ? yellow("▣") : "□"
+    return `${square}${picture.checkpoints.has(number) ? "☑" : " "}${dim(String(number).padEnd(4))}`
+  }
+  const fit = Math.max(1, Math.floor((columns - 11) / 7))
+  return [`${label("chain")} ${picture.blocks.slice(-fit).map(({ number }) => cell(number)).join(" ")}`]
+}
+
+const bar = (fraction: number): string => {
+  const width = 24
+  const full = Math.round(fraction * width)
+  return green("█".repeat(full)) + dim("░".repeat(width - full))
+}
+
+const provingLine = (proof: RunningProof, now: number): string =>
+  `${`${proof.kind} ${proof.block}`.padEnd(13)} ${bar(proof.fraction)} ${`${Math.floor(proof.fraction * 100)}`.padStart(3)} %  ` +
+  `${proof.stage.padEnd(22).slice(0, 22)} ${((now - proof.since) / 1000).toFixed(1).padStart(5)} s`
+
+const provingLines = ({ pool }: Picture, now: number): ReadonlyArray<string> => {
+  if (pool === undefined) return [`${label("proving")} ${dim("starting")}`]
+  const lines = pool.running.map((proof) => provingLine(proof, now))
+  const idle = pool.idle === null ? [] : [dim(`${pool.capacity - Math.min(pool.capacity, pool.running.length)} of ${pool.capacity} workers idle: ${pool.idle}`)]
+  return [...lines, ...idle].map((line, i) => `${label(i === 0 ? "proving" : "")} ${line}`)
+}
+
+const updateLines = ({ updates }: Picture): ReadonlyArray<string> =>
+  updates.length === 0
+    ? [`${label("updates")} ${dim("none yet")}`]
+    : updates.slice(-5).map((update, i) =>
+      `${label(i === 0 ? "updates" : "")} ${green("■")} ${`${update.from} → ${update.to}`.padEnd(10)} ${grouped(update.gasUsed).padStart(9)} gas  ` +
+      (update.endIsCheckpoint ? `END = checkpoint ${update.continuedBy}` : `END ⇢ checkpoint ${update.continuedBy}`).padEnd(22) +
+      dim(` ${update.txHash.slice(0, 12)}…`)
+    )
+
+const moneyLines = ({ audit, price }: Picture): ReadonlyArray<string> => {
+  if (audit === undefined) return [`${label("rewards")} ${dim("none yet")}`]
+  const accounts = audit.accounts.map(({ account, claimed, credited }) => `${account.slice(0, 8)}… ${bold(ether(credited - claimed))}`)
+  const verdict = audit.alarms.length === 0
+    ? green(`audited to L1 block ${audit.l1Block}`)
+    : red(`${audit.alarms.length} differences: ${audit.alarms[0]}`)
+  return [
+    `${label("rewards")} ${accounts.join("  ") || dim("none yet")}  ${verdict}`,
+    `${label("vault")} reserves ${ether(audit.redundancyReserve + audit.protocolReserve)}, unallocated ${ether(audit.unallocated)}` +
+    (price === undefined ? "" : `, prover price ${grouped(price.price)} wei/gas`)
+  ]
+}
+
+const roleLine = ({ roles }: Picture): string =>
+  `${label("roles")} ` +
+  roles.map(({ name, restarts, state }) =>
+    `${state === "running" ? green("●") : yellow("○")} ${name}${restarts > 0 ? yellow(` ↻${restarts}`) : ""}`
+  ).join("  ")
+
+// eslint-disable-next-line no-control-regex -- these are the colour codes that this file writes
+const colour = /\u001b\[\d+m/g
+
+/** Cuts a line to the terminal's width without counting or cutting colour codes. */
+const cut = (line: string, columns: number): string => {
+  if (line.replace(colour, "").length <= columns) return line
+  let visible = 0
+  let kept = ""
+  for (const part of line.split(/(\u001b\[\d+m)/)) {
+    if (part.startsWith("\u001b[")) kept += part
+    else {
+      kept += part.slice(0, Math.max(0, columns - 1 - visible))
+      visible += part.length
+    }
+  }
+  return `${kept}…`
+}
+
+/** One frame of the view. */
+export const renderFrame = (picture: Picture, frame: Frame): string =>
+  [
+    `${bold("lignum devnet")}  ${frame.title}  ${dim(clock(frame.now - frame.since))}`,
+    "",
+    ...chainLines(picture, frame.columns),
+    ...provingLines(picture, frame.now),
+    `${label("settler")} ${picture.settler?.activity ?? dim("starting")}`,
+    ...updateLines(picture),
+    ...moneyLines(picture),
+    roleLine(picture),
+    ...frame.log.map((line) => dim(line)),
+    "",
+    dim("Ctrl-C stops")
+  ].map((line) => cut(line, frame.columns)).join("\n")

@@ -1,0 +1,55 @@
+/**
+ * A devnet in plain lines, for logs and pipes: one line per thing that happened.
+ */
+import { formatEther } from "viem"
+import type { News, Picture } from "./Feed.ts"
+import type { SettledUpdate } from "./Report.ts"
+
+/** An amount of wei in ether, for people. */
+export const ether = (wei: bigint): string => `${formatEther(wei)} ETH`
+
+/** A number with thousands set apart. */
+export const grouped = (value: number | bigint): string => value.toString().replace(/\B(?=(\d{3})+$)/g, ",")
+
+/** An update in one line. */
+export const updateLine = (update: SettledUpdate): string =>
+  `update ${update.from} → ${update.to} settled: ${update.blocks} blocks, ${grouped(update.gasUsed)} gas, ` +
+  (update.endIsCheckpoint ? `END is checkpoint ${update.continuedBy}` : `END is an ancestor of checkpoint ${update.continuedBy}`)
+
+const signerCount = (signers: bigint): number => [...signers.toString(2)].filter((bit) => bit === "1").length
+
+/** The lines that a piece of news is worth; `before` is the picture without it. */
+export const plainLines = (before: Picture, news: News): ReadonlyArray<string> => {
+  switch (news._tag) {
+    case "Block": {
+      const { header, transfers } = news.block
+      return [`block ${header.number}: ${transfers.length} transfers, prover fees ${ether(header.proverFees)}`]
+    }
+    case "Checkpoint": {
+      const { certificate, checkpoint } = news.event
+      return [`checkpoint ${checkpoint.number} is on L1, certified by ${signerCount(certificate.signers)} validators`]
+    }
+    case "Update":
+      return [updateLine(news.update)]
+    case "Planner": {
+      const known = before.planner?.provenTo.number ?? news.view.tip.number
+      return news.view.provenTo.number > known ? [`proven to block ${news.view.provenTo.number}`] : []
+    }
+    case "Audit": {
+      const credited = before.audit?.credited ?? 0n
+      return [
+        ...(news.report.credited > credited
+          ? news.report.accounts.map(({ account, claimed, credited }) => `${account} is owed ${ether(credited - claimed)}`)
+          : []),
+        ...news.report.alarms.map((alarm) => `ALARM ${alarm}`)
+      ]
+    }
+    case "Roles":
+      return news.roles.flatMap((role) => {
+        const restarts = before.roles.find(({ name }) => name === role.name)?.restarts ?? 0
+        return role.restarts > restarts ? [`${role.name} is restarted: ${role.lastFailure}`] : []
+      })
+    default:
+      return []
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * What a devnet achieved, read back from L1 and the store, and whether its invariants hold.
+ */
+import { Effect, Option, Schema, Stream } from "effect"
+import { Address, BlockHash, CheckpointId, TransactionHash } from "../domain/Hash.ts"
+import { BlockNumber } from "../domain/Amount.ts"
+import { ProofSystemId } from "../domain/Proof.ts"
+import type { CheckpointRegistered, StateUpdated } from "../l1/Events.ts"
+import { L1, L1Unavailable } from "../l1/L1.ts"
+import { CheckpointWatcher } from "../roles/CheckpointWatcher.ts"
+import { RewardAuditor } from "../roles/RewardAuditor.ts"
+import { Store } from "../store/Store.ts"
+
+const WeiSum = Schema.BigIntFromString
+
+/** One state update as L1 has it. */
+export const SettledUpdate = Schema.Struct({
+  /** Number of the block that the update starts behind. */
+  from: BlockNumber,
+  /** Number of its END. */
+  to: BlockNumber,
+  fromHash: BlockHash,
+  toHash: BlockHash,
+  blocks: Schema.Int,
+  system: ProofSystemId,
+  /** Gas of the whole transaction. */
+  gasUsed: Schema.Int,
+  txHash: TransactionHash,
+  /** Number of the checkpoint that continues END (ST-2). */
+  continuedBy: BlockNumber,
+  checkpointId: CheckpointId,
+  /** Whether END is that checkpoint's own block; else the update carried an ancestry proof. */
+  endIsCheckpoint: Schema.Boolean
+})
+export type SettledUpdate = typeof SettledUpdate.Type
+
+/** What must hold over every history. */
+export const Invariants = Schema.Struct({
+  /** Credits, reserves and what is unallocated are what was paid in, on L1 and by its events (RW-5, RW-7). */
+  moneyIsConserved: Schema.Boolean,
+  /** Every update starts where the one before ended. */
+  updatesFormOneChain: Schema.Boolean,
+  /** No block was settled twice. */
+  noDoubleUpdate: Schema.Boolean,
+  /** No job was done twice, whatever was killed meanwhile. */
+  noDoubleProof: Schema.Boolean,
+  /** The node believes every certificate that the registry took (CP-2). */
+  certificatesHold: Schema.Boolean
+})
+export type Invariants = typeof Invariants.Type
+
+export class DevnetReport extends Schema.Class<DevnetReport>("lignum/DevnetReport")({
+  updates: Schema.Array(SettledUpdate),
+  /** Checkpoints on L1 after genesis. */
+  checkpoints: Schema.Int,
+  /** Blocks that the node has proven, settled or not. */
+  blocksProven: Schema.Int,
+  /** Proofs that L1 verified: one per settled block, and those of ancestry. */
+  proofsVerified: Schema.Int,
+  /** What the vault credited to whom, in wei. */
+  credits: Schema.Array(Schema.Struct({ account: Address, credited: WeiSum, claimed: WeiSum })),
+  invariants: Invariants
+}) {}
+
+/** Whether every invariant holds. */
+export const isSound = ({ invariants }: DevnetReport): boolean => Object.values(invariants).every((holds) => holds)
+
+/** An update's line for the report; its gas is read from its receipt. */
+export const describeUpdate = Effect.fnUntraced(function*(update: StateUpdated, checkpoint: CheckpointRegistered["checkpoint"]) {
+  const l1 = yield* L1
+  const receipt = yield* Effect.flatMap(l1.receipt(update.at.transaction), (found) =>
+    Option.isSome(found)
+      ? Effect.succeed(found.value)
+      : Effect.fail(new L1Unavailable({ operation: "eth_getTransactionReceipt", reason: `no receipt of ${update.at.transaction}` })))
+  return {
+    from: update.from.number,
+    to: update.to.number,
+    fromHash: update.from.hash,
+    toHash: update.to.hash,
+    blocks: update.to.number - update.from.number,
+    system: update.system,
+    gasUsed: Number(receipt.gasUsed),
+    txHash: update.at.transaction,
+    continuedBy: checkpoint.number,
+    checkpointId: update.continuedBy,
+    endIsCheckpoint: checkpoint.blockHash === update.to.hash
+  } satisfies SettledUpdate
+})
+
+const doneTwice = (attempts: ReadonlyArray<{ readonly job: string; readonly outcome: string }>): boolean => {
+  const done = attempts.filter(({ outcome }) => outcome === "done").map(({ job }) => job)
+  return new Set(done).size < done.length
+}
+
+/** The report as of now. */
+export const makeReport = Effect.gen(function*() {
+  const l1 = yield* L1
+  const store = yield* Store
+  const latest = yield* l1.latest
+  const events = yield* l1.events(l1.deployedAt, latest.number)
+  const checkpoints = new Map(
+    events.flatMap((event) => (event._tag === "CheckpointRegistered" ? [[event.checkpoint.id, event.checkpoint] as const] : []))
+  )
+  const updates = yield* Effect.forEach(
+    events.filter((event) => event._tag === "StateUpdated"),
+    (event) => describeUpdate(event, checkpoints.get(event.continuedBy)!)
+  )
+  const audit = yield* (yield* RewardAuditor).changes().pipe(
+    Stream.filter(({ l1Block }) => l1Block >= latest.number),
+    Stream.runHead,
+    Effect.flatMap(Effect.fromOption),
+    Effect.orDie
+  )
+  const seen = yield* Stream.runHead((yield* CheckpointWatcher).changes()).pipe(Effect.flatMap(Effect.fromOption), Effect.orDie)
+  const attempts = yield* store.attempts
+  return new DevnetReport({
+    updates,
+    checkpoints: checkpoints.size - 1,
+    blocksProven: attempts.filter(({ job, outcome }) => job.startsWith("block:") && outcome === "done").length,
+    proofsVerified: updates.reduce((sum, { blocks, endIsCheckpoint }) => sum + blocks + (endIsCheckpoint ? 0 : 1), 0),
+    credits: audit.accounts,
+    invariants: {
+      moneyIsConserved: audit.alarms.length === 0,
+      updatesFormOneChain: updates.every(({ fromHash }, i) => i === 0 || updates[i - 1]!.toHash === fromHash),
+      noDoubleUpdate: new Set(updates.map(({ fromHash }) => fromHash)).size === updates.length,
+      noDoubleProof: !doneTwice(attempts),
+      certificatesHold: seen.disbelieved === 0
+    }
+  })
+})

@@ -1,0 +1,42 @@
+#!/usr/bin/env node
+/**
+ * The `lignum` command.
+ */
+import { NodeRuntime, NodeServices } from "@effect/platform-node"
+import { Cause, Console, Effect, Exit, Layer, type Runtime } from "effect"
+import { CliOutput, Command } from "effect/cli"
+import packageJson from "../package.json" with { type: "json" }
+import { lignum } from "./cli/lignum.ts"
+
+/** 0 for an end that was asked for, Ctrl-C included; 2 where a person can mend what is wrong; 1 where lignum is to blame. */
+const exitCode = (exit: Exit.Exit<unknown, unknown>): number => {
+  if (Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return 0
+  return Cause.hasDies(exit.cause) ? 1 : 2
+}
+
+const teardown: Runtime.Teardown = (exit, onExit) => onExit(exitCode(exit))
+
+/** Wrong use is answered with the sentence that says what is wrong, not with a page of help. */
+const presenter = CliOutput.layerPresenter({
+  present: (event) =>
+    event._tag === "InvalidInvocation"
+      ? Console.error(
+        `${event.errors.map(({ message }) => message).join("; ")}\nSee \`lignum ${[...event.commandPath.slice(1), "--help"].join(" ")}\`.`
+      )
+      : CliOutput.defaultPresenter.present(event)
+})
+
+const reportFailure = (cause: Cause.Cause<unknown>) => {
+  if (Cause.hasInterruptsOnly(cause)) return Effect.void
+  const error = Cause.squash(cause)
+  if (error instanceof Error && "_tag" in error && error._tag === "ShowHelp") return Effect.void
+  return Cause.hasDies(cause)
+    ? Console.error(`lignum met an error of its own; please report it:\n${Cause.pretty(cause)}`)
+    : Console.error(`lignum: ${error instanceof Error ? error.message : String(error)}`)
+}
+
+Command.run(lignum, { version: packageJson.version }).pipe(
+  Effect.tapCause(reportFailure),
+  Effect.provide(Layer.merge(NodeServices.layer, Layer.provide(presenter, NodeServices.layer))),
+  NodeRuntime.runMain({ disableErrorReporting: true, teardown })
+)
