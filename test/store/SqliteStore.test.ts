@@ -1,0 +1,157 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, FileSystem, Layer, Option, type Scope } from "effect"
+import { NodeServices } from "@effect/platform-node"
+import { join } from "node:path"
+import { BlockNumber, Wei } from "../../src/domain/Amount.ts"
+import { TransactionHash, toHex32 } from "../../src/domain/Hash.ts"
+import { AncestryProof, Proof } from "../../src/domain/Proof.ts"
+import { layerSqlite } from "../../src/store/Sqlite.ts"
+import * as SqliteStore from "../../src/store/SqliteStore.ts"
+import { ExpectedCredit, Store, Submission } from "../../src/store/Store.ts"
+import { prover, range, ref } from "../domain/builders.ts"
+
+const open = (file: string) => SqliteStore.layer.pipe(Layer.provide(layerSqlite(file)))
+
+/** Uses a store, closes it, and uses it again, as a restart does. */
+const acrossRestart = <A, B>(before: Effect.Effect<A, unknown, Store>, after: (a: A) => Effect.Effect<B, unknown, Store>) =>
+  Effect.gen(function*() {
+    const fs = yield* FileSystem.FileSystem
+    const file = join(yield* fs.makeTempDirectoryScoped(), "node.db")
+    const a = yield* Effect.provide(before, open(file))
+    return yield* Effect.provide(after(a), open(file))
+  }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)) as Effect.Effect<B, unknown, Exclude<Scope.Scope, Scope.Scope>>
+
+const submission = (from: number, to: number, nonce: number) =>
+  new Submission({
+    from: ref(from),
+    to: ref(to),
+    nonce,
+    raw: "0x02",
+    hash: TransactionHash.make(toHex32(BigInt(1_000 + nonce))),
+    state: "pending"
+  })
+
+describe("ND-1: what the store has taken survives", () => {
+  it.effect("proofs, oldest first, each once", () =>
+    acrossRestart(
+      Effect.gen(function*() {
+        const store = yield* Store
+        for (const proof of [range(2, 3), range(0, 1), range(1, 2), range(0, 1), range(0, 3)]) yield* store.putProof(proof)
+      }),
+      () =>
+        Effect.gen(function*() {
+          const store = yield* Store
+          const ranges = (yield* store.proofsBeyond(BlockNumber.make(1))).map(({ statement }) => [statement.from.number, statement.to.number])
+          assert.deepStrictEqual(ranges, [[1, 2], [0, 3], [2, 3]])
+          assert.deepStrictEqual(yield* store.blockProof(ref(2).hash, prover(1)), Option.some(range(1, 2)))
+          assert.isTrue(Option.isNone(yield* store.blockProof(ref(2).hash, prover(9))))
+        })
+    ))
+
+  it.effect("a second proof of one block by one prover is not kept", () =>
+    acrossRestart(
+      Effect.gen(function*() {
+        const store = yield* Store
+        yield* store.putProof(range(0, 1))
+        yield* store.putProof(new Proof({ ...range(0, 1), bytes: "0xff" }))
+      }),
+      () =>
+        Effect.gen(function*() {
+          assert.deepStrictEqual(yield* (yield* Store).proofsBeyond(BlockNumber.make(0)), [range(0, 1)])
+        })
+    ))
+
+  it.effect("ancestry proofs by END and checkpoint", () => {
+    const proof = new AncestryProof({ system: "groth16", end: ref(3).hash, via: [], checkpointBlock: ref(4).hash, bytes: "0x01" })
+    return acrossRestart(
+      Effect.flatMap(Store, (store) => store.putAncestry(proof)),
+      () =>
+        Effect.gen(function*() {
+          const store = yield* Store
+          assert.deepStrictEqual(yield* store.ancestry(ref(3).hash, ref(4).hash), Option.some(proof))
+          assert.isTrue(Option.isNone(yield* store.ancestry(ref(3).hash, ref(6).hash)))
+        })
+    )
+  })
+
+  it.effect("submissions with what they should bring, until they are abandoned", () => {
+    const credit = (nonce: number) =>
+      new ExpectedCredit({
+        transaction: submission(0, 3, nonce).hash,
+        block: BlockNumber.make(1),
+        account: prover(1),
+        kind: "leaf",
+        amount: Wei.make(75n)
+      })
+    return acrossRestart(
+      Effect.gen(function*() {
+        const store = yield* Store
+        yield* store.putSubmission(submission(0, 3, 0), [credit(0)])
+        yield* store.settleSubmission(submission(0, 3, 0).hash, "confirmed")
+        yield* store.putSubmission(submission(3, 6, 1), [credit(1)])
+      }),
+      () =>
+        Effect.gen(function*() {
+          const store = yield* Store
+          assert.deepStrictEqual((yield* store.submissions).map(({ state, to }) => [to.number, state]), [[3, "confirmed"], [6, "pending"]])
+          assert.deepStrictEqual(yield* store.expectedCredits, [credit(0), credit(1)])
+          yield* store.settleSubmission(submission(3, 6, 1).hash, "abandoned")
+          assert.strictEqual((yield* store.submissions).length, 1)
+          assert.deepStrictEqual(yield* store.expectedCredits, [credit(0)])
+        })
+    )
+  })
+})
+
+describe("ND-3: one transaction in flight", () => {
+  it.effect("a second one is a defect, and nothing of it is kept", () =>
+    Effect.gen(function*() {
+      const store = yield* Store
+      yield* store.putSubmission(submission(0, 3, 0), [])
+      const second = yield* Effect.exit(store.putSubmission(submission(0, 6, 1), []))
+      assert.strictEqual(second._tag, "Failure")
+      assert.strictEqual((yield* store.submissions).length, 1)
+    }).pipe(Effect.provide(open(":memory:"))))
+})
+
+describe("ND-4: attempts", () => {
+  it.effect("are counted at every end, and a job that fails too often is quarantined", () =>
+    Effect.gen(function*() {
+      const store = yield* Store
+      for (let n = 1; n <= 5; n++) {
+        assert.strictEqual(yield* store.beginAttempt("job"), n)
+        yield* store.endAttempt("job", n, "failed", "no luck")
+      }
+      const refused = yield* Effect.flip(store.beginAttempt("job"))
+      assert.strictEqual(refused.attempts, 5)
+      assert.strictEqual(yield* store.beginAttempt("another"), 1)
+    }).pipe(Effect.provide(open(":memory:"))))
+
+  it.effect("persist: what was running when the node died is lost, not forgotten", () =>
+    acrossRestart(
+      Effect.flatMap(Store, (store) => store.beginAttempt("job")),
+      () =>
+        Effect.gen(function*() {
+          const store = yield* Store
+          assert.deepStrictEqual(yield* store.attempts, [{ job: "job", attempt: 1, outcome: "lost" }])
+          assert.strictEqual(yield* store.beginAttempt("job"), 2)
+        })
+    ))
+
+  it.effect("a lease that ended stays as it ended, whatever is reported later", () =>
+    Effect.gen(function*() {
+      const store = yield* Store
+      const attempt = yield* store.beginAttempt("job")
+      yield* store.endAttempt("job", attempt, "done", "")
+      yield* store.endAttempt("job", attempt, "failed", "a late word")
+      assert.deepStrictEqual(yield* store.attempts, [{ job: "job", attempt: 1, outcome: "done" }])
+    }).pipe(Effect.provide(open(":memory:"))))
+
+  it.effect("inputs that cannot succeed are quarantined at once", () =>
+    Effect.gen(function*() {
+      const store = yield* Store
+      yield* store.quarantine("job", "the witness does not satisfy the circuit")
+      const refused = yield* Effect.flip(store.beginAttempt("job"))
+      assert.strictEqual(refused.reason, "the witness does not satisfy the circuit")
+    }).pipe(Effect.provide(open(":memory:"))))
+})
