@@ -66,13 +66,13 @@ const make = (config: DevnetLedgerConfig, inputs: DevnetLedgerInputs) =>
     // Below every number until the domain is known and checkpoints of another one are gone.
     const certified = yield* SubscriptionRef.make(-1)
 
-    const current = Effect.suspend(() => stale ? file.load : Effect.succeed(state)).pipe(
-      Effect.tap((loaded) => {
-        state = loaded
-        stale = false
-        return SubscriptionRef.set(tip, state.header.number)
-      })
-    )
+    const current = Effect.gen(function*() {
+      if (!stale) return state
+      state = yield* file.load
+      stale = false
+      yield* SubscriptionRef.set(tip, state.header.number)
+      return state
+    })
 
     /** Stores the state that follows and then, never before, makes it the current one. */
     const advance = <E>(next: LedgerState, store: Effect.Effect<unknown, E>) =>

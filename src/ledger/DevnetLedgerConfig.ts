@@ -11,6 +11,8 @@ import { PriceRule, snapshotPrice } from "../domain/ProverPrice.ts"
 import { type ExecutionRules, genesisBlock } from "./Execution.ts"
 import { StateTree } from "./StateTree.ts"
 
+const isPowerOfTwo = Schema.makeFilter((value: number) => Number.isInteger(Math.log2(value)) || "a power of two")
+
 const between = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
 
 /** A field that may be left out, of the constructor and of the encoded form. */
@@ -20,7 +22,9 @@ const defaulting = <S extends Schema.Top & Schema.WithoutConstructorDefault>(sch
   )
 
 const Pace = Schema.DurationFromMillis.check(
-  Schema.makeFilter((duration: Duration.Duration) => Duration.isGreaterThanOrEqualTo(duration, Duration.millis(1)) || "at least a millisecond")
+  Schema.makeFilter((duration: Duration.Duration) =>
+    Duration.isGreaterThanOrEqualTo(duration, Duration.millis(1)) || "at least a millisecond"
+  )
 )
 
 /** The price rule of the devnet: one transfer per block holds the price, each full block of two raises it by an eighth. */
@@ -36,10 +40,12 @@ export class DevnetLedgerConfig extends Schema.Class<DevnetLedgerConfig>("lignum
   Schema.Struct({
     /** What all keys, traffic and quorums derive from. */
     seed: defaulting(Schema.String, "lignum"),
-    /** Time from block to block, at least a millisecond. The only parameter that may change for an existing ledger, beside {@link mempoolSize}. */
+    /** Time from block to block, at least a millisecond. This, the traffic and the mempool's size may change for an existing ledger. */
     blockTime: defaulting(Pace, Duration.seconds(6)),
     /** Transfers that a block can hold, a power of two; a parameter of the block circuit. */
-    slots: defaulting(between(1, 65_536).check(Schema.makeFilter((n: number) => Number.isInteger(Math.log2(n)) || "a power of two")), 2),
+    slots: defaulting(between(1, 65_536).check(isPowerOfTwo), 2),
+    /** Transfers that the users send for a busy block, at most {@link slots}; a quarter of the blocks is idle. 0 for no users. */
+    transfersPerBlock: defaulting(between(0, 65_536), 2),
     /** Levels of the account tree; a parameter of the block circuit. */
     depth: defaulting(between(1, 32), 8),
     /** Chain id that transfers are signed for, below 2^64; a parameter of the block circuit. The default is "lgnm" in ASCII. */
@@ -63,7 +69,10 @@ export class DevnetLedgerConfig extends Schema.Class<DevnetLedgerConfig>("lignum
     mempoolSize: defaulting(between(1, 65_536), 64)
   }).check(
     Schema.makeFilter((config) => config.accounts <= 2 ** config.depth || "no more accounts than leaves"),
-    Schema.makeFilter((config) => BigInt(config.accounts) * config.genesisBalance < 1n << 96n || "genesis balances that sum to less than 2^96 wei"),
+    Schema.makeFilter((config) => config.transfersPerBlock <= config.slots || "no more transfers per block than slots"),
+    Schema.makeFilter((config) =>
+      BigInt(config.accounts) * config.genesisBalance < 1n << 96n || "genesis balances that sum to less than 2^96 wei"
+    ),
     Schema.makeFilter((config) => BigInt(config.slots) * devnetSchedule.transfer <= 1n << 32n || "slots of at most 2^32 prover gas")
   )
 ) {

@@ -99,11 +99,11 @@ export const checkTransfer = (
   if (nonce > sender.nonce) return refuse("NonceAhead", `nonce ${nonce}, account ${from} is at ${sender.nonce}`)
   if (nonce >= lastNonce) return refuse("NonceExhausted", `account ${from}`)
   if (fee > maxProverFee) return refuse("FeeAboveCap", `the prover fee is ${fee} wei, the cap ${maxProverFee} wei`)
-  if (amount + fee > sender.balance) return refuse("BalanceTooLow", `${amount + fee} wei are needed, account ${from} has ${sender.balance}`)
+  if (amount + fee > sender.balance) return refuse("BalanceTooLow", `${amount + fee} wei are needed, not ${sender.balance}`)
   const recipient = from === to ? sender : tree.account(to)
   if (recipient !== null) {
-    if (recipient.owner !== toOwner) return refuse("RecipientOwnerDiffers", `account ${to} belongs to ${recipient.owner}, not to ${toOwner}`)
-    if (from !== to && recipient.balance + amount >= balanceLimit) return refuse("RecipientOverflow", `account ${to} has ${recipient.balance} wei`)
+    if (recipient.owner !== toOwner) return refuse("RecipientOwnerDiffers", `account ${to} belongs to ${recipient.owner}`)
+    if (from !== to && recipient.balance + amount >= balanceLimit) return refuse("RecipientOverflow", `${recipient.balance} wei there`)
   }
   if (ownerOf(signed.publicKey) !== sender.owner) return refuse("KeyNotOwner", `account ${from} belongs to ${sender.owner}`)
   if (!signed.isSigned(rules.chainId)) return refuse("SignatureInvalid", `account ${from}, chain ${rules.chainId}`)

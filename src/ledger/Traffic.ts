@@ -31,12 +31,12 @@ export const makeKeyring = (config: DevnetLedgerConfig) => {
   }
 }
 
-/** How many transfers arrive before a block: none, half a block, a full block, or one more than fits. */
-const arrivals = (random: SeededRandom, slots: number): number => {
+/** How many transfers arrive before a block: none, half of what a busy block has, all, or one more. */
+const arrivals = (random: SeededRandom, busy: number): number => {
   const draw = random.integer(20)
-  if (draw < 5) return 0
-  if (draw < 11) return Math.ceil(slots / 2)
-  return draw < 18 ? slots : slots + 1
+  if (draw < 5 || busy === 0) return 0
+  if (draw < 11) return Math.ceil(busy / 2)
+  return draw < 18 ? busy : busy + 1
 }
 
 /**
@@ -49,9 +49,10 @@ const willingness = (random: SeededRandom, floorFee: bigint): Wei => {
   return Wei.make(((floorFee << doublings) * (100n + random.below(100n))) / 100n)
 }
 
-const recipientFor = (random: SeededRandom, config: DevnetLedgerConfig, tree: StateTree, accounts: ReadonlyArray<AccountIndex>): AccountIndex => {
+/** An account there is or, now and then, an empty leaf. */
+const recipientIn = (random: SeededRandom, tree: StateTree, accounts: ReadonlyArray<AccountIndex>): AccountIndex => {
   if (tree.size < mostAccounts && random.chance(1, 12)) {
-    const anywhere = AccountIndex.make(random.integer(2 ** config.depth))
+    const anywhere = AccountIndex.make(random.integer(2 ** tree.depth))
     if (tree.account(anywhere) === null) return anywhere
   }
   return accounts[random.integer(accounts.length)]!
@@ -69,10 +70,10 @@ export const withTraffic = (
   const accounts = [...tree.accounts()].map(([index]) => index)
   const floorFee = config.rules.schedule.transfer * config.price.floor
   let grown = mempool
-  for (let left = arrivals(random, config.slots); left > 0; left--) {
+  for (let left = arrivals(random, config.transfersPerBlock); left > 0; left--) {
     const from = accounts[random.integer(accounts.length)]!
     const sender = accountAfter(tree.account(from)!, grown.filter(({ signed }) => signed.transfer.from === from))
-    const to = recipientFor(random, config, tree, accounts)
+    const to = recipientIn(random, tree, accounts)
     const maxProverFee = willingness(random, floorFee)
     if (sender.balance < maxProverFee) continue
     const transfer = new Transfer({

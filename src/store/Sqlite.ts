@@ -109,7 +109,10 @@ const sqlError = (cause: unknown): SqlError.SqlError => {
   return new SqlError.SqlError({ reason: SqlError.classifySqliteError(coded, { message, operation: "execute" }) })
 }
 
-const make = (filename: string, options: SqliteOptions): Effect.Effect<SqlClient.SqlClient, SqliteOpenError, Scope.Scope | Reactivity.Reactivity> =>
+const make = (
+  filename: string,
+  options: SqliteOptions
+): Effect.Effect<SqlClient.SqlClient, SqliteOpenError, Scope.Scope | Reactivity.Reactivity> =>
   Effect.gen(function*() {
     const db = yield* Effect.acquireRelease(
       Effect.try({ try: () => open(filename, options), catch: (cause) => openError(filename, cause) }),

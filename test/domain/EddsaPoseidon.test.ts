@@ -19,7 +19,7 @@ describe("EddsaPoseidon", () => {
       const theirs = zkKit.signMessage(seed, message)
       assert.isTrue(zkKit.verifySignature(message, { R8: [...ours.R8], S: ours.S }, [...key.publicKey]))
       assert.isTrue(verifyMessage(message, theirs, zkKit.derivePublicKey(seed)))
-    }), { arbitrary: { runs: 8 } })
+    }), { timeout: 30_000, arbitrary: { runs: 6 } })
 
   it("refuses another message, another key and an altered signature", () => {
     const key = spendingKeyFrom("alice")

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Fiber, Option, Schema, Stream } from "effect"
-import { SqlClient } from "effect/sql"
+import { SqlClient, SqlError } from "effect/sql"
 import { TestClock } from "effect/testing"
 import { AccountIndex, Nonce } from "../../src/domain/Account.ts"
 import { ProverGas, Wei } from "../../src/domain/Amount.ts"
@@ -14,23 +14,23 @@ import { openLedgerFile } from "../../src/ledger/LedgerFile.ts"
 import { LedgerSource } from "../../src/ledger/LedgerSource.ts"
 import { layerSqlite } from "../../src/store/Sqlite.ts"
 import { includes, total } from "./accounts.ts"
-import { assertCertified, blocks, checkpoints, config, domain, ledgerFile, n, produce, transcript, withLedger, witnesses } from "./devnet.ts"
+import { assertCertified, blocks, checkpoints, config, domain, ledgerFile, n, produce, registered, transcript, withLedger, witnesses } from "./devnet.ts"
 import { replay } from "./replay.ts"
 
 const parameters = { chainId: config.chainId, slots: config.slots, depth: config.depth }
 
-describe("production", () => {
+describe("production", { timeout: 30_000 }, () => {
   it.effect("makes one block per block time, each on the one before, and every witness replays", () =>
     withLedger(Effect.gen(function*() {
       const source = yield* LedgerSource
       const genesis = yield* source.genesis
       includes(genesis.header, { number: 0, parentHash: `0x${"0".repeat(64)}`, stateRoot: devnetGenesis(config).tree.root })
       yield* TestClock.adjust("5 seconds")
-      yield* produce(40)
-      const made = yield* blocks(0, 41)
-      assert.deepStrictEqual(made.map((block) => block.number), Array.from({ length: 41 }, (_, i) => i))
-      assert.deepStrictEqual(made.map((block) => Number(block.header.timestamp)), Array.from({ length: 41 }, (_, i) => 6 * i))
-      const seen = yield* witnesses(1, 40)
+      yield* produce(30)
+      const made = yield* blocks(0, 31)
+      assert.deepStrictEqual(made.map((block) => block.number), Array.from({ length: 31 }, (_, i) => i))
+      assert.deepStrictEqual(made.map((block) => Number(block.header.timestamp)), Array.from({ length: 31 }, (_, i) => 6 * i))
+      const seen = yield* witnesses(1, 30)
       let parent = genesis
       for (const witness of seen) {
         assert.strictEqual(witness.block.header.parentHash, parent.header.hash)
@@ -46,7 +46,7 @@ describe("production", () => {
 
   it.effect("the same seed gives the same chain byte by byte, another seed another", () => Effect.gen(function*() {
     const run = (seed: string) =>
-      withLedger(produce(12).pipe(Effect.andThen(transcript(12))), { config: new DevnetLedgerConfig({ ...config, seed }) }).pipe(
+      withLedger(produce(12).pipe(Effect.andThen(transcript(12))), { ...registered, config: new DevnetLedgerConfig({ ...config, seed }) }).pipe(
         Effect.provide(TestClock.layer())
       )
     const first = yield* run("a")
@@ -89,7 +89,32 @@ describe("production", () => {
   }).pipe(Effect.provide(layerSqlite(":memory:"))))
 })
 
-describe("price", () => {
+it.effect("a commit whose answer was lost is found in the file, and no height is made twice", () => Effect.gen(function*() {
+  const sql = yield* SqlClient.SqlClient
+  let lose = false
+  const lost = Effect.suspend(() => lose ? Effect.fail(new SqlError.SqlError({ reason: new SqlError.UnknownError({ cause: "lost" }) })) : Effect.void)
+  const unreliable = new Proxy(sql, {
+    get: (target, key) =>
+      key === "withTransaction"
+        ? <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.tap(target.withTransaction(body), lost)
+        : Reflect.get(target, key)
+  })
+  yield* Effect.gen(function*() {
+    const ledger = yield* DevnetLedger
+    yield* produce(2)
+    lose = true
+    yield* TestClock.adjust("6 seconds")
+    assert.strictEqual((yield* ledger.status).tip.number, 2)
+    lose = false
+    yield* TestClock.adjust("6 seconds")
+    assert.strictEqual((yield* ledger.status).tip.number, 4)
+    const made = yield* blocks(0, 5)
+    assert.deepStrictEqual(made.slice(1).map((block) => block.header.parentHash), made.slice(0, 4).map((block) => block.header.hash))
+    assert.deepStrictEqual(made.map((block) => Number(block.header.timestamp)), [0, 6, 12, 18, 24])
+  }).pipe(Effect.provide(DevnetLedger.layerSql(config, { domain: Effect.never })), Effect.provideService(SqlClient.SqlClient, unreliable))
+}).pipe(Effect.provide(layerSqlite(":memory:"))), 30_000)
+
+describe("price", { timeout: 30_000 }, () => {
   const priceOf = (transfers: ReadonlyArray<{ readonly header: { readonly proverPrice: bigint } }>) => transfers.map(({ header }) => header.proverPrice)
 
   it.effect("FM-4: the L1 signal is read at checkpoint boundaries only", () => Effect.gen(function*() {
@@ -110,24 +135,30 @@ describe("price", () => {
     yield* withLedger(Effect.gen(function*() {
       yield* produce(3)
       overdue = 1_000_000n
-      yield* produce(2)
+      yield* produce(1)
       overdue = 0n
-      yield* produce(130)
-      const prices = priceOf(yield* blocks(0, 136))
+      yield* produce(36)
+      const prices = priceOf(yield* blocks(0, 41))
       assert.strictEqual(prices[0], config.price.floor)
-      const after = prices.slice(6)
-      assert.isAbove(Number(after[0]! / config.price.floor), 1_000_000)
+      const after = prices.slice(5)
+      assert.isAbove(Number(after[0]! / config.price.floor), 1_000)
       const unpayable = after.filter((price) => price > 128n * config.price.floor)
       assert.deepStrictEqual(unpayable, after.slice(0, unpayable.length))
       assert.deepStrictEqual(unpayable, [...unpayable].sort((a, b) => (a < b ? 1 : -1)), "it falls block by block")
       assert.isBelow(unpayable.length, after.length, "until users can pay again")
     }), { overdue: Effect.sync(() => ProverGas.make(overdue)) })
-  }), 20_000)
+  }))
 
   it.effect("FM-5: a transfer whose cap is below the price waits, and is executed once the price has fallen", () => Effect.gen(function*() {
     let signal = 8_000_000n
     const cap = 16_000n * config.price.floor
-    const poor = new DevnetLedgerConfig({ ...config, checkpointInterval: 1, accounts: 1, genesisBalance: Wei.make(cap + 1n) })
+    const poor = new DevnetLedgerConfig({
+      ...config,
+      checkpointInterval: 1,
+      accounts: 1,
+      genesisBalance: Wei.make(cap + 1n),
+      transfersPerBlock: 0
+    })
     yield* withLedger(Effect.gen(function*() {
       const ledger = yield* DevnetLedger
       const [from, toOwner] = [AccountIndex.make(0), devnetGenesis(poor).tree.account(AccountIndex.make(0))!.owner]
@@ -161,11 +192,11 @@ describe("price", () => {
   })))
 })
 
-describe("CP-1, CP-2: checkpoints", () => {
+describe("CP-1, CP-2: checkpoints", { timeout: 30_000 }, () => {
   it.effect("every second block is certified by more than two thirds, sometimes by all, in one chain", () => withLedger(Effect.gen(function*() {
     const source = yield* LedgerSource
-    yield* produce(40)
-    const made = yield* checkpoints(0, 20)
+    yield* produce(30)
+    const made = yield* checkpoints(0, 15)
     const genesis = yield* source.genesis
     let parent = genesisCheckpoint(genesis.ref, genesis.header.stateRoot).id
     for (const certified of made) {
@@ -176,12 +207,12 @@ describe("CP-1, CP-2: checkpoints", () => {
       assertCertified(certified)
       parent = checkpoint.id
     }
-    assert.deepStrictEqual(made.map(({ checkpoint }) => checkpoint.number), Array.from({ length: 20 }, (_, i) => 2 * i + 2))
+    assert.deepStrictEqual(made.map(({ checkpoint }) => checkpoint.number), Array.from({ length: 15 }, (_, i) => 2 * i + 2))
     const sizes = made.map(({ certificate }) => signerIndices(certificate.signers).length)
     assert.deepStrictEqual([...new Set(sizes)].sort(), [3, 4])
     assert.isAbove(new Set(made.map(({ certificate }) => certificate.signers)).size, 2, "the quorum changes")
     assert.deepStrictEqual((yield* checkpoints(7, 2)).map(({ checkpoint }) => checkpoint.number), [8, 10])
-  })))
+  }), registered))
 
   it.effect("blocks are made before the registry is known, checkpoints of all of them after", () => Effect.gen(function*() {
     const known = yield* Deferred.make<typeof domain>()
@@ -198,7 +229,7 @@ describe("CP-1, CP-2: checkpoints", () => {
 
   it.effect("a registry deployed anew gets the same checkpoints, certified for it", () => Effect.gen(function*() {
     const filename = yield* ledgerFile
-    const before = yield* withLedger(produce(6).pipe(Effect.andThen(checkpoints(0, 3))), { filename })
+    const before = yield* withLedger(produce(6).pipe(Effect.andThen(checkpoints(0, 3))), { filename, ...registered })
     const elsewhere = { ...domain, registry: toAddress("0x00000000000000000000000000000000000000bb") }
     const after = yield* withLedger(checkpoints(0, 3), { filename, domain: Effect.succeed(elsewhere) })
     assert.deepStrictEqual(after.map(({ checkpoint }) => checkpoint.id), before.map(({ checkpoint }) => checkpoint.id))
@@ -207,14 +238,14 @@ describe("CP-1, CP-2: checkpoints", () => {
   }))
 })
 
-describe("restart", () => {
+describe("restart", { timeout: 30_000 }, () => {
   it.effect("stopped twice, the ledger makes the chain that it would have made in one go", () => Effect.gen(function*() {
-    const whole = yield* withLedger(produce(24).pipe(Effect.andThen(transcript(24)))).pipe(Effect.provide(TestClock.layer()))
+    const whole = yield* withLedger(produce(24).pipe(Effect.andThen(transcript(24))), registered).pipe(Effect.provide(TestClock.layer()))
     const parts = yield* Effect.gen(function*() {
       const filename = yield* ledgerFile
-      yield* withLedger(produce(7), { filename })
-      yield* withLedger(produce(9), { filename })
-      return yield* withLedger(produce(8).pipe(Effect.andThen(transcript(24))), { filename })
+      yield* withLedger(produce(7), { filename, ...registered })
+      yield* withLedger(produce(9), { filename, ...registered })
+      return yield* withLedger(produce(8).pipe(Effect.andThen(transcript(24))), { filename, ...registered })
     }).pipe(Effect.provide(TestClock.layer()))
     assert.strictEqual(parts, whole)
   }))
@@ -227,7 +258,7 @@ describe("restart", () => {
     assert.deepStrictEqual(made.map((block) => [block.number, Number(block.header.timestamp)]), [[1, 6], [2, 12], [3, 3618]])
   }))
 
-  it.effect("another config is refused with what differs; pace and mempool may change", () => Effect.gen(function*() {
+  it.effect("another config is refused with what differs; pace, traffic and mempool may change", () => Effect.gen(function*() {
     const filename = yield* ledgerFile
     yield* withLedger(produce(2), { filename })
     const other = (changes: object) => withLedger(Effect.void, { filename, config: new DevnetLedgerConfig({ ...config, ...changes }) })
@@ -236,9 +267,9 @@ describe("restart", () => {
     for (const changes of [{ depth: 6 }, { validators: 5 }, { genesisTime: 1n }, { checkpointInterval: 3 }, { chainId: 1n }, { accounts: 5 }]) {
       assert.strictEqual((yield* Effect.flip(other(changes)))._tag, "LedgerMismatch")
     }
-    const faster = new DevnetLedgerConfig({ ...config, blockTime: Duration.seconds(1), mempoolSize: 3 })
+    const faster = new DevnetLedgerConfig({ ...config, blockTime: Duration.seconds(1), transfersPerBlock: 0, mempoolSize: 3 })
     yield* withLedger(produce(1, faster.blockTime), { filename, config: faster })
-    assert.strictEqual((yield* withLedger(blocks(3, 1), { filename })).length, 1)
+    assert.deepStrictEqual((yield* withLedger(blocks(3, 1), { filename })).map((block) => block.header.proverGasUsed), [0n])
   }))
 
   it.effect("a file that is in use, or that somebody altered, is refused", () => Effect.gen(function*() {
@@ -258,7 +289,7 @@ describe("restart", () => {
   }))
 })
 
-describe("streams", () => {
+describe("streams", { timeout: 30_000 }, () => {
   it.effect("a late reader gets all blocks and then the live ones, without gap or repetition", () => withLedger(Effect.gen(function*() {
     yield* produce(5)
     const readers = yield* Effect.forEach([0, 3, 5, 6, 9], (from) =>
@@ -288,7 +319,7 @@ describe("streams", () => {
   it.effect("pages through a long past", () => withLedger(Effect.gen(function*() {
     yield* produce(140)
     assert.deepStrictEqual((yield* blocks(3, 138)).map((block) => Number(block.number)), Array.from({ length: 138 }, (_, i) => i + 3))
-  }), { config: new DevnetLedgerConfig({ ...config, slots: 1, validators: 1, checkpointInterval: 1000 }) }), 20_000)
+  }), { config: new DevnetLedgerConfig({ ...config, transfersPerBlock: 0 }) }))
 
   it.effect("a witness of a block not made yet, or of genesis, is unavailable and says so", () => withLedger(Effect.gen(function*() {
     const source = yield* LedgerSource
@@ -303,7 +334,7 @@ it("the config has the devnet's defaults, decodes from JSON, and refuses what th
   const decode = Schema.decodeUnknownSync(DevnetLedgerConfig)
   assert.deepStrictEqual(decode({}), new DevnetLedgerConfig({}))
   includes(decode({ slots: 4, blockTime: 200, chainId: "7" }), { slots: 4, chainId: 7n, depth: 8, validators: 4, seed: "lignum" })
-  for (const wrong of [{ slots: 3 }, { slots: 0 }, { depth: 33 }, { accounts: 300 }, { validators: 257 }, { blockTime: 0 }, { chainId: String(2n ** 64n) }, { genesisBalance: String(2n ** 95n) }]) {
+  for (const wrong of [{ slots: 3 }, { slots: 1, transfersPerBlock: 2 }, { slots: 0 }, { depth: 33 }, { accounts: 300 }, { validators: 257 }, { blockTime: 0 }, { chainId: String(2n ** 64n) }, { genesisBalance: String(2n ** 95n) }]) {
     assert.throws(() => decode(wrong))
   }
 })

@@ -20,6 +20,7 @@ export const config = new DevnetLedgerConfig({ accounts: 6, depth: 5 })
 /** For the real clock. */
 export const hasty = new DevnetLedgerConfig({ ...config, blockTime: Duration.millis(40) })
 export const domain = { chainId: 31337n, registry: toAddress("0x00000000000000000000000000000000000000aa"), epoch: 0n }
+export const registered = { domain: Effect.succeed(domain) }
 export const n = (number: number) => BlockNumber.make(number)
 
 /** A file name in a folder that goes away with the scope. */
@@ -28,13 +29,14 @@ export const ledgerFile = Effect.acquireRelease(
   (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
 ).pipe(Effect.map((path) => join(path, "ledger.db")))
 
+/** A ledger for the time of the body; without a `domain` it makes no checkpoints, whose signatures would take half the time. */
 export const withLedger = <A, E, R>(
   body: Effect.Effect<A, E, R>,
   options: Partial<DevnetLedgerInputs> & { readonly filename?: string; readonly config?: DevnetLedgerConfig } = {}
 ) =>
   body.pipe(Effect.provide(DevnetLedger.layer(options.config ?? config, {
     filename: ":memory:",
-    domain: Effect.succeed(domain),
+    domain: Effect.never,
     ...options
   })))
 

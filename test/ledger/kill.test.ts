@@ -3,7 +3,7 @@ import { Effect, Stream } from "effect"
 import { spawn } from "node:child_process"
 import { createInterface } from "node:readline"
 import { LedgerSource } from "../../src/ledger/LedgerSource.ts"
-import { assertCertified, hasty, ledgerFile, n, withLedger } from "./devnet.ts"
+import { assertCertified, hasty, ledgerFile, n, registered, withLedger } from "./devnet.ts"
 import { replay } from "./replay.ts"
 
 type Line = { readonly block: number; readonly hash: string } | { readonly checkpoint: number; readonly id: string }
@@ -54,6 +54,6 @@ describe("kill -9", () => {
         replay(witness, hasty)
       }
       checkpoints.forEach((certified) => assertCertified(certified, undefined, hasty))
-    }), { filename, config: hasty })
-  }), 40_000)
+    }), { filename, config: hasty, ...registered })
+  }), 60_000)
 })

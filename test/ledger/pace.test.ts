@@ -38,10 +38,10 @@ const makeJumpingClock = () => {
 
 const under = <A, E>(scenario: (jump: ReturnType<typeof makeJumpingClock>["jump"]) => Effect.Effect<A, E, DevnetLedger | LedgerSource>) => {
   const { clock, jump } = makeJumpingClock()
-  return withLedger(jump(0).pipe(Effect.andThen(scenario(jump))), { domain: Effect.never }).pipe(Effect.provideService(Clock.Clock, clock))
+  return withLedger(jump(0).pipe(Effect.andThen(scenario(jump)))).pipe(Effect.provideService(Clock.Clock, clock))
 }
 
-describe("pace", () => {
+describe("pace", { timeout: 30_000 }, () => {
   it.effect("after an hour's suspension one block is made, not six hundred, and the grid is kept", () =>
     under((jump) => Effect.gen(function*() {
       assert.strictEqual(yield* jump(6_000), 1)

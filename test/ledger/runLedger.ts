@@ -2,7 +2,7 @@
 import { Effect, Stream } from "effect"
 import { writeSync } from "node:fs"
 import { LedgerSource } from "../../src/ledger/LedgerSource.ts"
-import { hasty, n, withLedger } from "./devnet.ts"
+import { hasty, n, registered, withLedger } from "./devnet.ts"
 
 const say = (line: object) => Effect.sync(() => writeSync(1, `${JSON.stringify(line)}\n`))
 
@@ -15,4 +15,4 @@ const watch = Effect.gen(function*() {
   yield* source.blocks(n(0)).pipe(Stream.runForEach((block) => say({ block: block.number, hash: block.header.hash })))
 })
 
-Effect.runFork(withLedger(watch, { filename: process.argv[2]!, config: hasty }).pipe(Effect.scoped))
+Effect.runFork(withLedger(watch, { filename: process.argv[2]!, config: hasty, ...registered }).pipe(Effect.scoped))
