@@ -48,7 +48,7 @@ include "transfer.circom";
 template BlockProof(slots, depth, chainId, transferGas) {
     assert(slots >= 1 && (slots & (slots - 1)) == 0);
     // Keeps the fees below 2^96 for every 64-bit price: the contracts store them in a uint96.
-    assert(transferGas >= 1 && slots * transferGas <= 1 << 32);
+    assert(transferGas >= 1 && slots * transferGas <= (1 << 32));
 
     signal input parentHash;
     signal input blockHash;

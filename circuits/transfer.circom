@@ -23,7 +23,7 @@ template AccountLeaf() {
 /// The packing says one thing only if from, to < 2^32, nonce < 2^64 and maxProverFee < 2^96. The caller MUST range check
 /// them: with maxProverFee = 2^96 + x and amount one lower a prover could pass off another transfer under the signature.
 template TransferDigest(chainId) {
-    assert(chainId < 1 << 64);
+    assert(chainId < (1 << 64));
     signal input from;
     signal input to;
     signal input nonce;
@@ -119,10 +119,10 @@ template Transfer(depth, chainId) {
     keyOnCurve.enabled <== enabled;
     keyOnCurve.x <== publicKey[0];
     keyOnCurve.y <== publicKey[1];
-    component nonceOnCurve = ForceOnCurveIfEnabled();
-    nonceOnCurve.enabled <== enabled;
-    nonceOnCurve.x <== signatureR8[0];
-    nonceOnCurve.y <== signatureR8[1];
+    component noncePointOnCurve = ForceOnCurveIfEnabled();
+    noncePointOnCurve.enabled <== enabled;
+    noncePointOnCurve.x <== signatureR8[0];
+    noncePointOnCurve.y <== signatureR8[1];
 
     // The verifier itself refuses keys of order 8 and below (anybody could sign for those) and S beyond the group order.
     component signature = EdDSAPoseidonVerifier();
@@ -177,6 +177,7 @@ template Transfer(depth, chainId) {
     recipientBefore.balance <== recipientBalance;
     recipientBefore.nonce <== recipientNonce;
 
+    // Every balance in the tree stays below 2^96 because it is checked here; the genesis state has to start that way.
     signal recipientBalanceAfter <== recipientBalance + amount;
     component recipientBalanceBits = Num2Bits(96);
     recipientBalanceBits.in <== recipientBalanceAfter;

@@ -1,7 +1,7 @@
 /**
  * Compiles circom circuits with the WASM build of circom that comes from npm.
  */
-import { Effect, Schema } from "effect"
+import { Effect, Schema, type Scope } from "effect"
 import { createHash } from "node:crypto"
 import fs from "node:fs/promises"
 import { createRequire } from "node:module"
@@ -9,6 +9,10 @@ import path from "node:path"
 import { fileURLToPath } from "node:url"
 import { Worker } from "node:worker_threads"
 import type { CompilerMessage, CompilerTask } from "./CircuitCompilerWorker.ts"
+import { type CircuitName, type CircuitParameters, mainProgram } from "./CircuitParameters.ts"
+
+/** Where compiled circuits go unless somebody says otherwise. */
+export const defaultBuildDirectory = fileURLToPath(new URL("../../build/circuits", import.meta.url))
 
 /** Where the circuits' sources are. */
 export const circuitsDirectory = fileURLToPath(new URL("../../circuits", import.meta.url))
@@ -100,15 +104,21 @@ const runCircom = (task: CompilerTask, onLine: (line: string) => void) =>
  */
 export const compileCircuit = Effect.fn("compileCircuit")(function*(
   options: CompileOptions
-): Effect.fn.Return<CompiledCircuit, CircuitCompileFailed> {
+): Effect.fn.Return<CompiledCircuit, CircuitCompileFailed, Scope.Scope> {
   const { directory, name, program } = options
   const output: Array<string> = []
   const failed = (cause?: unknown) =>
     new CircuitCompileFailed({ program, output: [...output, ...(cause === undefined ? [] : [String(cause)])].join("\n") })
   const attempt = <A>(task: () => Promise<A>) => Effect.tryPromise({ try: task, catch: failed })
 
+  // circom writes where nobody reads; finished files are moved into place, so that two compilations do not meet halfway.
+  yield* attempt(() => fs.mkdir(directory, { recursive: true }))
+  const scratch = yield* Effect.acquireRelease(
+    attempt(() => fs.mkdtemp(path.join(directory, ".compiling-"))),
+    (scratch) => Effect.promise(() => fs.rm(scratch, { recursive: true, force: true }))
+  )
+
   const task = yield* attempt(async (): Promise<CompilerTask> => {
-    await fs.mkdir(directory, { recursive: true })
     const circomlib = path.dirname(createRequire(import.meta.url).resolve("circomlib/package.json"))
     const circuits = await fs.realpath(circuitsDirectory)
     const main = await fs.realpath(program)
@@ -131,7 +141,7 @@ export const compileCircuit = Effect.fn("compileCircuit")(function*(
         ...(ownCircuit ? {} : { "/program": path.dirname(main) }),
         "/circuits": circuits,
         "/packages/circomlib": await fs.realpath(circomlib),
-        "/output": await fs.realpath(directory)
+        "/output": await fs.realpath(scratch)
       }
     }
   })
@@ -147,14 +157,13 @@ export const compileCircuit = Effect.fn("compileCircuit")(function*(
   return yield* attempt(async () => {
     const place = async (from: string, extension: string) => {
       const to = path.join(directory, `${name}.${extension}`)
-      await fs.rename(path.join(directory, from), to)
-      return to
+      const contents = await fs.readFile(path.join(scratch, from))
+      await fs.rename(path.join(scratch, from), to)
+      return [to, contents] as const
     }
-    const wasm = await place(`${stem}_js/${stem}.wasm`, "wasm")
-    await fs.rm(path.join(directory, `${stem}_js`), { recursive: true })
-    const r1cs = await place(`${stem}.r1cs`, "r1cs")
-    const sym = options.sym === true ? await place(`${stem}.sym`, "sym") : undefined
-    const constraintSystem = await fs.readFile(r1cs)
+    const [wasm, witnessGenerator] = await place(`${stem}_js/${stem}.wasm`, "wasm")
+    const [r1cs, constraintSystem] = await place(`${stem}.r1cs`, "r1cs")
+    const sym = options.sym === true ? (await place(`${stem}.sym`, "sym"))[0] : undefined
     return {
       name,
       r1cs,
@@ -162,7 +171,29 @@ export const compileCircuit = Effect.fn("compileCircuit")(function*(
       sym,
       ...readR1csHeader(constraintSystem),
       r1csSha256: sha256(constraintSystem),
-      wasmSha256: sha256(await fs.readFile(wasm))
+      wasmSha256: sha256(witnessGenerator)
     }
   })
+}, Effect.scoped)
+
+/**
+ * Compiles one of the project's circuits for the given sizes. Its main program and the output go to a directory below
+ * `directory` that is named after the sizes, so that builds of different sizes stay apart.
+ */
+export const compileSized = Effect.fn("compileSized")(function*(
+  name: CircuitName,
+  parameters: CircuitParameters,
+  options: { readonly directory?: string; readonly onLine?: (line: string) => void } = {}
+): Effect.fn.Return<CompiledCircuit, CircuitCompileFailed> {
+  const sizes = Object.values(parameters[name]).join("-")
+  const directory = path.join(options.directory ?? defaultBuildDirectory, `${name}-${sizes}`)
+  const program = path.join(directory, `${name}-main.circom`)
+  yield* Effect.tryPromise({
+    try: async () => {
+      await fs.mkdir(directory, { recursive: true })
+      await fs.writeFile(program, mainProgram(name, parameters))
+    },
+    catch: (error) => new CircuitCompileFailed({ program, output: String(error) })
+  })
+  return yield* compileCircuit({ name, program, directory, ...(options.onLine === undefined ? {} : { onLine: options.onLine }) })
 })

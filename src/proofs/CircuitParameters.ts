@@ -13,7 +13,7 @@ export type CircuitName = typeof CircuitName.Type
 export const circuitNames: ReadonlyArray<CircuitName> = ["block", "ancestry"]
 
 /**
- * Size and constants of the block circuit. A transfer costs about 14,000 constraints at depth 8, and 1,060 more with every
+ * Size and constants of the block circuit. A transfer costs about 14,300 constraints at depth 8, and 1,060 more with every
  * further level; keys and proving time grow with the next power of two.
  */
 export const BlockParameters = Schema.Struct({
@@ -37,7 +37,7 @@ export const BlockParameters = Schema.Struct({
 )
 export type BlockParameters = typeof BlockParameters.Type
 
-/** Size of the ancestry circuit: 793 constraints a header. */
+/** Size of the ancestry circuit: about 795 constraints a header. */
 export const AncestryParameters = Schema.Struct({
   /** Headers that one proof spans at most; longer distances take several proofs. */
   maxHeaders: wholeBetween(1, 1024)
@@ -75,3 +75,11 @@ export const mainProgram = (name: CircuitName, { block, ancestry }: CircuitParam
     ""
   ].join("\n")
 }
+
+/** The command that builds keys of the given sizes. */
+export const buildCommand = ({ block, ancestry }: CircuitParameters): string =>
+  [
+    "npm run lignum -- keys build",
+    `--slots ${block.slots} --depth ${block.depth} --chain-id ${block.chainId} --transfer-gas ${block.transferGas}`,
+    `--max-headers ${ancestry.maxHeaders}`
+  ].join(" ")
