@@ -6,6 +6,7 @@
  */
 import { poseidon2Hash } from "@zkpassport/poseidon2"
 import { createRequire } from "node:module"
+import type { CircuitSignal } from "snarkjs"
 
 // The ES module build of this package imports names that its CommonJS dependency does not export to Node.
 const { derivePublicKey, signMessage } = createRequire(import.meta.url)(
@@ -21,6 +22,9 @@ export const PROVER = 0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266n
 
 export const hash = (...inputs: ReadonlyArray<bigint>): bigint => poseidon2Hash([...inputs])
 const field = (value: bigint): bigint => ((value % FIELD) + FIELD) % FIELD
+
+/** Signals by name, as snarkjs takes them. */
+export type CircuitInputs = Readonly<Record<string, CircuitSignal>>
 
 export interface Wallet {
   readonly privateKey: string
@@ -214,7 +218,7 @@ export interface BlockOptions {
 export interface Block {
   readonly header: Header
   readonly ledger: Ledger
-  readonly inputs: Record<string, unknown>
+  readonly inputs: CircuitInputs
 }
 
 /** One block over `ledger` (left untouched), with the inputs of the block circuit. */
