@@ -1,0 +1,88 @@
+import { assert, describe, it } from "@effect/vitest"
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { devnetKeysDirectory } from "../../src/proofs/CircuitKeys.ts"
+import { type Ended, lignum } from "./lignum.ts"
+
+/** Exit code 2, and one line that says what is wrong, where, and the way out. */
+const assertPlainRefusal = ({ code, stderr, stdout }: Ended, ...words: ReadonlyArray<RegExp>) => {
+  assert.strictEqual(code, 2, stderr)
+  assert.strictEqual(stdout, "")
+  assert.isAtMost(stderr.trim().split("\n").length, 2, stderr)
+  assert.notMatch(stderr, /\n\s+at /, "no stack")
+  for (const word of words) assert.match(stderr, word)
+}
+
+const inTemporaryFolder = async (use: (folder: string) => Promise<void>) => {
+  const folder = mkdtempSync(join(tmpdir(), "lignum-bad-"))
+  try {
+    await use(folder)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+describe("wrong use ends with exit code 2 and one clear sentence", () => {
+  it("an unknown flag", async () => {
+    assertPlainRefusal(await lignum(["devnet", "--no-such-flag"]).ended, /--no-such-flag/, /lignum devnet --help/)
+  })
+
+  it("an unknown command", async () => {
+    assertPlainRefusal(await lignum(["devent"]).ended, /devent/)
+  })
+
+  it("a value out of range", async () => {
+    assertPlainRefusal(await lignum(["devnet", "--until-updates", "0"]).ended, /until-updates/)
+    assertPlainRefusal(await lignum(["devnet", "--block-time", "soon"]).ended, /block-time/)
+    assertPlainRefusal(await lignum(["devnet", "--validators", "65"]).ended, /validators/)
+  })
+
+  it("a taken port", async () => {
+    const server = createServer()
+    const port = await new Promise<number>((resolve) =>
+      server.listen(0, "127.0.0.1", () => resolve((server.address() as { readonly port: number }).port))
+    )
+    try {
+      assertPlainRefusal(await lignum(["devnet", "--json", "--l1-port", String(port)]).ended, new RegExp(`port ${port} is taken`), /--l1-port/)
+    } finally {
+      server.close()
+    }
+  })
+
+  it("a missing binary", async () => {
+    const ended = await lignum(["devnet", "--json"], { LIGNUM_ANVIL: "/no/such/anvil" }).ended
+    assertPlainRefusal(ended, /anvil was not found/, /LIGNUM_ANVIL/)
+  })
+
+  it("a missing external prover", async () => {
+    assertPlainRefusal(await lignum(["devnet", "--json", "--prover-command", "/no/such/prover"]).ended, /no\/such\/prover/)
+  })
+
+  it("a damaged key file, which is left as it is", () =>
+    inTemporaryFolder(async (folder) => {
+      cpSync(devnetKeysDirectory, folder, { recursive: true })
+      const file = readdirSync(folder).find((name) => name.startsWith("block.zkey"))!
+      const damaged = readFileSync(join(folder, file))
+      damaged[1_000] = damaged[1_000]! ^ 1
+      writeFileSync(join(folder, file), damaged)
+      assertPlainRefusal(await lignum(["devnet", "--json", "--keys", folder]).ended, new RegExp(file), /git checkout|keys build/)
+      assert.isTrue(readFileSync(join(folder, file)).equals(damaged))
+    }))
+
+  it("a data folder that is none", () =>
+    inTemporaryFolder(async (folder) => {
+      const file = join(folder, "file")
+      writeFileSync(file, "something precious")
+      assertPlainRefusal(await lignum(["devnet", "--json", "--data", file]).ended, /data folder/, /--data/)
+      assert.strictEqual(readFileSync(file, "utf8"), "something precious")
+    }))
+
+  it("a data folder with files that are none of ours", () =>
+    inTemporaryFolder(async (folder) => {
+      writeFileSync(join(folder, "ledger.db"), "something precious, long enough to be no empty database")
+      assertPlainRefusal(await lignum(["devnet", "--json", "--data", folder]).ended, /ledger\.db/)
+      assert.match(readFileSync(join(folder, "ledger.db"), "utf8"), /^something precious/)
+    }))
+})
