@@ -154,12 +154,13 @@ export const buildContracts = Effect.fn("buildContracts")(function*(
   )
   if (kept._tag === "Some" && kept.value.hash === hash) return kept.value
 
+  // Before the work: a folder that cannot be written to is found out at once.
+  yield* attempt(() => fs.mkdir(directory, { recursive: true }))
   yield* options.onCompile ?? Effect.void
   const build = yield* compile(hash, input)
   const text = yield* Effect.orDie(Schema.encodeEffect(ContractBuildJson)(build))
   // Written beside and moved into place: two processes that compile at once, or one that is killed, leave no half file.
   yield* attempt(async () => {
-    await fs.mkdir(directory, { recursive: true })
     const temporary = `${file}.${process.pid}.tmp`
     await fs.writeFile(temporary, text)
     await fs.rename(temporary, file)

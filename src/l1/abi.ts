@@ -9,6 +9,7 @@ export const checkpointRegistryAbi = parseAbi([
   "constructor(Checkpoint genesis, bytes keys, bytes possessions)",
   "function register(Checkpoint checkpoint, uint256 signers, bytes signature) returns (bytes32 id)",
   "function handOver(bytes keys, bytes possessions, uint256 signers, bytes signature)",
+  "function MAX_VALIDATORS() view returns (uint256)",
   "function headId() view returns (bytes32)",
   "function genesisId() view returns (bytes32)",
   "function record(bytes32 id) view returns (uint64 number, uint64 registeredAt)",
@@ -26,7 +27,8 @@ export const checkpointRegistryAbi = parseAbi([
   "error CP3_KeysMalformed(uint256 keyBytes, uint256 possessionBytes)",
   "error CP3_ValidatorCount(uint256 given, uint256 most)",
   "error CP3_DuplicateKey(uint256 first, uint256 second)",
-  "error CP3_PossessionInvalid(uint256 index)"
+  "error CP3_PossessionInvalid(uint256 index)",
+  "error PrecompileRefused(address precompile)"
 ])
 
 /** `StateUpdate`: the proven tip (ST-1, ST-2, ST-3). */
@@ -34,7 +36,7 @@ export const stateUpdateAbi = parseAbi([
   "struct Leaf { bytes32 blockHash; address prover; uint96 proverFees; uint64 proverGas; }",
   "struct Checkpoint { bytes32 parentId; uint64 number; bytes32 blockHash; bytes32 stateRoot; }",
   "struct Update { uint8 system; bytes32 from; Leaf[] leaves; Checkpoint[] checkpoints; bytes32[] ancestry; bytes proof; }",
-  "constructor(address registry, address vault, Checkpoint genesis, address[] verifiers)",
+  "constructor(address registry_, address vault_, Checkpoint genesis, address[] verifiers)",
   "function submit(Update update)",
   "function tip() view returns (bytes32 blockHash, uint64 number)",
   "function boundary(bytes32 blockHash) view returns (bool proven, uint64 number)",
@@ -61,7 +63,7 @@ export const stateUpdateAbi = parseAbi([
 export const rewardVaultAbi = parseAbi([
   "struct Leaf { bytes32 blockHash; address prover; uint96 proverFees; uint64 proverGas; }",
   "struct Shares { uint16 leaf; uint16 merge; uint16 submission; uint16 redundancy; uint16 reserve; }",
-  "constructor(address stateUpdate, Shares shares)",
+  "constructor(address stateUpdate_, Shares split)",
   "function fund() payable",
   "function reward(Leaf[] leaves, uint64 firstNumber, address submitter)",
   "function claim(address account) returns (uint256 amount)",
@@ -94,7 +96,7 @@ export const groth16BatchVerifierAbi = parseAbi([
   "struct Leaf { bytes32 blockHash; address prover; uint96 proverFees; uint64 proverGas; }",
   "constructor(uint256[] blockKey, uint256[] ancestryKey)",
   "function verify(bytes32 from, Leaf[] leaves, bytes32[] ancestry, bytes proof) view returns (bool)",
-  "function verifyingKeys() view returns (uint256[])",
+  "function verifyingKeys() view returns (uint256[] words)",
   "function verifyingKeysHash() view returns (bytes32)",
   "error ST3_KeyLength(uint256 given, uint256 expected)",
   "error ST3_KeysNotShared()",
