@@ -76,10 +76,10 @@ export const mainProgram = (name: CircuitName, { block, ancestry }: CircuitParam
   ].join("\n")
 }
 
-/** The command that builds keys of the given sizes. */
+/** The command that builds keys of the given sizes into a new folder named `keys`. */
 export const buildCommand = ({ block, ancestry }: CircuitParameters): string =>
   [
-    "npm run lignum -- keys build",
+    "npm run lignum -- keys build --directory keys",
     `--slots ${block.slots} --depth ${block.depth} --chain-id ${block.chainId} --transfer-gas ${block.transferGas}`,
     `--max-headers ${ancestry.maxHeaders}`
   ].join(" ")
