@@ -23,7 +23,12 @@ import { loadVerifyingKeys } from "../src/proofs/CircuitKeys.ts"
 const refOf = (header: Header) => new BlockRef({ number: header.number, hash: header.hash })
 
 /** A fresh chain with the contracts on it, and L1 as a node sees it. */
-export const freshWorld = Effect.fnUntraced(function*(seed: string, genesis: Header, validators: number) {
+export const freshWorld = Effect.fnUntraced(function*(
+  seed: string,
+  genesis: Header,
+  validators: number,
+  registration = devnetValidatorRegistration(new DevnetLedgerConfig({ seed, validators }))
+) {
   const config = new DevnetLedgerConfig({ seed, validators })
   const { url } = yield* Anvil.start({ port: 0, chainId: l1ChainId })
   const deployment = yield* deploy({
@@ -32,7 +37,7 @@ export const freshWorld = Effect.fnUntraced(function*(seed: string, genesis: Hea
     account: l1Accounts.sequencer,
     contracts: yield* buildContracts(),
     genesis: { number: genesis.number, hash: genesis.hash, stateRoot: genesis.stateRoot },
-    validators: devnetValidatorRegistration(config),
+    validators: registration,
     verifyingKeys: yield* loadVerifyingKeys(),
     shares: defaultShares
   })

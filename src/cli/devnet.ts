@@ -11,6 +11,7 @@ import { emptyPicture, feed, paint, type Picture } from "../devnet/Feed.ts"
 import { renderFrame } from "../devnet/LiveView.ts"
 import { plainLines, updateLine } from "../devnet/PlainView.ts"
 import { DevnetReport, isSound, makeReport } from "../devnet/Report.ts"
+import { maxValidators } from "../domain/QuorumCertificate.ts"
 import { DevnetLedgerConfig } from "../ledger/DevnetLedgerConfig.ts"
 
 /** An invariant does not hold: the report says which. Nothing is more worth reporting. */
@@ -51,8 +52,10 @@ const flags = {
   checkpointInterval: positive("checkpoint-interval", defaultDevnet.ledger.checkpointInterval).pipe(
     Flag.withDescription("Blocks from checkpoint to checkpoint")
   ),
-  validators: positive("validators", defaultDevnet.ledger.validators).pipe(
-    Flag.withDescription("Validators that certify checkpoints, 64 at most")
+  validators: Flag.Int("validators").pipe(
+    Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maxValidators }))),
+    Flag.withDescription(`Validators that certify checkpoints, ${maxValidators} at most`),
+    Flag.withDefault(defaultDevnet.ledger.validators)
   ),
   blocksPerUpdate: positive("blocks-per-update", defaultDevnet.blocksPerUpdate).pipe(
     Flag.withDescription("Blocks that a state update covers, or a multiple of it")

@@ -82,6 +82,10 @@ export const postCheckpoints = Effect.fnUntraced(function*(options: PosterOption
         yield* mined(yield* attempt(() => wallet.writeContract({ ...vault, functionName: "fund", value: due - paid })))
         paid = due
       }
+      const head = yield* attempt(() => client.readContract({ ...registry, functionName: "headId" }))
+      if (checkpoint.parent !== head) {
+        return yield* new PostingFailed({ reason: `checkpoint ${checkpoint.number} does not continue the registry's head ${head}` })
+      }
       const preimage = {
         parentId: checkpoint.parent,
         number: BigInt(checkpoint.number),

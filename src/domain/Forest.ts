@@ -1,7 +1,7 @@
 /**
  * All verified proofs beyond the proven tip, and the heaviest tree among them (OC-2).
  *
- * Consensus makes one chain, so the heaviest tree is the one that reaches furthest from the tip along it.
+ * Idle blocks use no prover gas and still have to be settled: of covers with equal gas, the one that reaches further counts.
  */
 import type { BlockRef } from "./Block.ts"
 import type { BlockHash, ProofId } from "./Hash.ts"
@@ -10,12 +10,14 @@ import type { Proof } from "./Proof.ts"
 /** A cover of the chain from the tip by neighbouring proofs. */
 interface Cover {
   readonly proverGas: bigint
+  readonly reaches: number
   readonly pieces: ReadonlyArray<{ readonly id: ProofId; readonly proof: Proof }>
 }
 
-/** Most prover gas first; then fewer pieces left to merge; then the lower ids. Total, so that everyone agrees (OC-2). */
+/** Most prover gas first; then the further reach; then fewer pieces left to merge; then the lower ids. Total, so that everyone agrees (OC-2). */
 const isHeavier = (a: Cover, b: Cover): boolean => {
   if (a.proverGas !== b.proverGas) return a.proverGas > b.proverGas
+  if (a.reaches !== b.reaches) return a.reaches > b.reaches
   if (a.pieces.length !== b.pieces.length) return a.pieces.length < b.pieces.length
   const differs = a.pieces.findIndex(({ id }, i) => id !== b.pieces[i]!.id)
   return differs >= 0 && a.pieces[differs]!.id < b.pieces[differs]!.id
@@ -55,9 +57,9 @@ export class Forest {
   /** The pieces of the heaviest tree, from the tip on; empty when nothing continues the tip (OC-2). */
   heaviest(): ReadonlyArray<Proof> {
     // Pieces only ever lead to higher numbers, so that visiting ends in order of their numbers settles each one for good.
-    const best = new Map<BlockHash, Cover>([[this.#tip.hash, { proverGas: 0n, pieces: [] }]])
+    const best = new Map<BlockHash, Cover>([[this.#tip.hash, { proverGas: 0n, reaches: this.#tip.number, pieces: [] }]])
     const open: Array<BlockRef> = [this.#tip]
-    let heaviest: Cover = { proverGas: 0n, pieces: [] }
+    let heaviest = best.get(this.#tip.hash)!
     while (open.length > 0) {
       open.sort((a, b) => b.number - a.number)
       const at = open.pop()!
@@ -67,6 +69,7 @@ export class Forest {
         const to = proof.statement.to
         const longer: Cover = {
           proverGas: cover.proverGas + proof.statement.proverGas,
+          reaches: to.number,
           pieces: [...cover.pieces, { id, proof }]
         }
         const known = best.get(to.hash)

@@ -30,13 +30,16 @@ export const ValidatorKey = Schema.TemplateLiteral(["0x", Schema.String]).check(
 )
 export type ValidatorKey = typeof ValidatorKey.Type
 
+/** Validators of one set at most: the registry checks their proofs of possession in one transaction. */
+export const maxValidators = 64
+
 /** The validators in force; bit i of a signer bitmap stands for `publicKeys[i]`. */
 export class ValidatorSet extends Schema.Class<ValidatorSet>("lignum/ValidatorSet")({
   /** 0 at deployment; every hand-over (CP-3) adds one. */
   epoch: Schema.BigIntFromString,
-  /** 1 to 256 keys, no two alike: a validator listed twice would count twice. */
+  /** 1 to 64 keys, as many as the registry takes, no two alike: a validator listed twice would count twice. */
   publicKeys: Schema.NonEmptyArray(ValidatorKey).check(
-    Schema.isMaxLength(256),
+    Schema.isMaxLength(maxValidators),
     Schema.makeFilter((keys: ReadonlyArray<string>) => new Set(keys).size === keys.length || "public keys without duplicates")
   )
 }) {}

@@ -7,6 +7,7 @@ import { ProverGas, ProverPrice, Wei } from "../domain/Amount.ts"
 import { type Block, signalOne } from "../domain/Block.ts"
 import { type SpendingKey, spendingKeyFrom } from "../domain/EddsaPoseidon.ts"
 import { devnetSchedule } from "../domain/ProverGasSchedule.ts"
+import { maxValidators } from "../domain/QuorumCertificate.ts"
 import { PriceRule, snapshotPrice } from "../domain/ProverPrice.ts"
 import { type ExecutionRules, genesisBlock } from "./Execution.ts"
 import { StateTree } from "./StateTree.ts"
@@ -62,7 +63,7 @@ export class DevnetLedgerConfig extends Schema.Class<DevnetLedgerConfig>("lignum
     /** Blocks from checkpoint to checkpoint. */
     checkpointInterval: defaulting(between(1, 1_000_000), 2),
     /** Validators that certify checkpoints. */
-    validators: defaulting(between(1, 256), 4),
+    validators: defaulting(between(1, maxValidators), 4),
     /** The price rule (FM-2). */
     price: defaulting(PriceRule, devnetPriceRule),
     /** Transfers that may wait at a time. */

@@ -4,7 +4,7 @@
 import { Context, Effect, Layer, Schema, Stream, SubscriptionRef } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 import { BlockNumber, ProverGas, ProverPrice, Wei } from "../domain/Amount.ts"
-import { integerExponential, type PriceRule, proverFee } from "../domain/ProverPrice.ts"
+import { highestPrice, integerExponential, type PriceRule, proverFee } from "../domain/ProverPrice.ts"
 import { LedgerSource } from "../ledger/LedgerSource.ts"
 import type { RoleShape } from "../rpc/RoleService.ts"
 import { CheckpointWatcher } from "./CheckpointWatcher.ts"
@@ -43,8 +43,11 @@ export class Quote extends Schema.Class<Quote>("lignum/Quote")({
   maxProverFee: Wei
 }) {}
 
+/** Prover gas that one transaction can have: at the highest price, its fee is still an amount of wei. */
+const TransactionGas = ProverGas.check(Schema.isLessThanBigInt(1n << 32n))
+
 export const FeeControllerRpcs = RpcGroup.make(
-  Rpc.make("quote", { payload: { proverGas: ProverGas, blocks: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000 })) }, success: Quote }),
+  Rpc.make("quote", { payload: { proverGas: TransactionGas, blocks: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000 })) }, success: Quote }),
   Rpc.make("changes", { success: PriceView, stream: true })
 )
 
@@ -52,8 +55,10 @@ export const FeeControllerRpcs = RpcGroup.make(
  * Highest price within `blocks` full blocks from `price` on. The price that a header carries is rounded down, hence the
  * one more wei at the start; the Taylor series rounds down, hence the one at the end.
  */
-export const priceBound = ({ rule, blockGas }: FeeOptions, price: ProverPrice, blocks: number): ProverPrice =>
-  ProverPrice.make(integerExponential(price + 1n, BigInt(blocks) * (blockGas - rule.target), rule.fraction) + 1n)
+export const priceBound = ({ rule, blockGas }: FeeOptions, price: ProverPrice, blocks: number): ProverPrice => {
+  const bound = integerExponential(price + 1n, BigInt(blocks) * (blockGas - rule.target), rule.fraction) + 1n
+  return bound < highestPrice ? ProverPrice.make(bound) : highestPrice
+}
 
 export class FeeController extends Context.Service<FeeController, RoleShape<typeof FeeControllerRpcs>>()(
   "lignum/FeeController"

@@ -72,9 +72,8 @@ const record = (ledger: Ledger, event: L1Event): Ledger => {
   }
 }
 
-/** A submission is credited once for all blocks of an update, everything else block by block. */
 const bookedUnder = ({ account, block, kind }: { readonly account: Address; readonly block: BlockNumber; readonly kind: string }): string =>
-  kind === "submission" ? `submission of ${account}` : `block ${block}: ${kind} of ${account}`
+  `block ${block}: ${kind} of ${account}`
 
 /** What this node's own updates brought, against what they should have. An update that the vault could not pay in full may bring less. */
 const differences = (ledger: Ledger, expected: ReadonlyArray<ExpectedCredit>): { readonly checked: number; readonly alarms: ReadonlyArray<string> } => {

@@ -134,8 +134,8 @@ export class Settler extends Context.Service<Settler, RoleShape<typeof SettlerRp
       let provableSince: { readonly tip: number; readonly at: number } | undefined
 
       const settle = Effect.fnUntraced(function*(seen: L1View, known: PlannerView) {
-        // A transaction of ours that moves the tip further than L1 shows is settled first, whatever became of it.
-        const mine = (yield* store.submissions).find(({ to }) => to.number > seen.tip.number)
+        // Before anything new: what is still on its way, whoever was faster meanwhile, and what L1 confirmed and then took back.
+        const mine = (yield* store.submissions).find(({ state, to }) => state === "pending" || to.number > seen.tip.number)
         if (mine !== undefined) return yield* conclude(mine)
 
         const now = yield* Clock.currentTimeMillis

@@ -7,7 +7,7 @@ import { BlockNumber } from "../domain/Amount.ts"
 import { BlockRef } from "../domain/Block.ts"
 import { Forest } from "../domain/Forest.ts"
 import type { BlockHash } from "../domain/Hash.ts"
-import { Proof } from "../domain/Proof.ts"
+import { Proof, type Statement } from "../domain/Proof.ts"
 import { LedgerSource, type LedgerUnavailable } from "../ledger/LedgerSource.ts"
 import { ProofInvalid, ProofSystem } from "../proofs/ProofSystem.ts"
 import type { RoleShape } from "../rpc/RoleService.ts"
@@ -64,7 +64,15 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
       const keep = (proof: Proof) =>
         Effect.suspend(() => forest.add(proof) ? Effect.as(Queue.offer(changed, undefined), true) : Effect.succeed(false))
 
+      // A proof binds hashes; the numbers beside them are the sender's word, and are held against the ledger.
+      const namesLedgerBlocks = ({ from, leaves }: Statement): boolean =>
+        leaves.every(({ blockHash }, i) => blocks.get(from.number + 1 + i)?.hash === blockHash)
+
       const offer = Effect.fn("TreePlanner.offer")(function*({ proof }: { readonly proof: Proof }) {
+        if (proof.statement.to.number <= forest.tip.number) return false
+        if (!namesLedgerBlocks(proof.statement)) {
+          return yield* new ProofInvalid({ reason: `it starts behind block ${proof.statement.from.number} and is not over this ledger's blocks` })
+        }
         yield* proofs.verify(proof)
         yield* store.putProof(proof)
         return yield* keep(proof)

@@ -11,7 +11,7 @@ import { AttemptOutcome, ExpectedCredit, Quarantined, Store, Submission } from "
 /** A job that failed so often is quarantined (ND-4). */
 const maxFailures = 5
 /** Leases that ended with the node itself count as well: a job that takes the node down with it must not run forever. */
-const maxAttempts = 25
+const maxLosses = 25
 
 const migrations = Migrator.fromRecord({
   "1_proofs_attempts_submissions": Effect.gen(function*() {
@@ -91,12 +91,12 @@ export const layer: Layer.Layer<Store, never, SqlClient.SqlClient> = Layer.effec
     const beginAttempt = Effect.fn("Store.beginAttempt")(function*(job: string) {
       const now = yield* Clock.currentTimeMillis
       return yield* sql.withTransaction(Effect.gen(function*() {
-        const [before] = yield* sql<{ attempts: number; failures: number; reason: string | null }>`
-          SELECT count(*) AS attempts, count(*) FILTER (WHERE outcome = 'failed') AS failures,
+        const [before] = yield* sql<{ attempts: number; failures: number; losses: number; reason: string | null }>`
+          SELECT count(*) AS attempts, count(*) FILTER (WHERE outcome = 'failed') AS failures, count(*) FILTER (WHERE outcome = 'lost') AS losses,
             (SELECT reason FROM quarantine WHERE job = ${job}) AS reason
           FROM attempts WHERE job = ${job}`
-        const { attempts, failures, reason } = before!
-        const why = reason ?? (failures >= maxFailures ? "it failed too often" : attempts >= maxAttempts ? "it was lost too often" : null)
+        const { attempts, failures, losses, reason } = before!
+        const why = reason ?? (failures >= maxFailures ? "it failed too often" : losses >= maxLosses ? "it was lost too often" : null)
         if (why !== null) {
           yield* sql`INSERT INTO quarantine (job, reason) VALUES (${job}, ${why}) ON CONFLICT DO NOTHING`
           return Option.none<number>()

@@ -14,9 +14,12 @@ const covers = (tip: string, proofs: ReadonlyArray<Proof>): ReadonlyArray<Readon
 
 const gas = (cover: ReadonlyArray<Proof>) => cover.reduce((sum, { statement }) => sum + statement.proverGas, 0n)
 
+const reach = (cover: ReadonlyArray<Proof>) => cover.at(-1)?.statement.to.number ?? 0
+
 const heaviestOf = (tip: string, proofs: ReadonlyArray<Proof>): ReadonlyArray<Proof> =>
   [...covers(tip, proofs)].sort((a, b) => {
     if (gas(a) !== gas(b)) return gas(a) > gas(b) ? -1 : 1
+    if (reach(a) !== reach(b)) return reach(b) - reach(a)
     if (a.length !== b.length) return a.length - b.length
     for (const [i, { id }] of a.entries()) if (id !== b[i]!.id) return id < b[i]!.id ? -1 : 1
     return 0
@@ -30,7 +33,7 @@ describe("OC-2: the heaviest tree", () => {
       const random = seededRandom("forest", history)
       const proofs = Array.from({ length: 12 }, (_, tag) => {
         const from = random.integer(8)
-        return range(from, from + 1 + random.integer(3), tag, 16_000n)
+        return range(from, from + 1 + random.integer(3), tag, random.chance(1, 2) ? 16_000n : 0n)
       })
       const expected = ids(heaviestOf(ref(0).hash, proofs))
       for (let order = 0; order < 3; order++) {
@@ -53,6 +56,13 @@ describe("OC-2: the heaviest tree", () => {
     const longer = range(2, 3)
     forest.add(longer)
     assert.deepStrictEqual(ids(forest.heaviest()), ids([both, longer]))
+  })
+
+  it("counts idle blocks, which use no prover gas", () => {
+    const forest = new Forest(ref(0))
+    forest.add(range(0, 1, 0, 0n))
+    forest.add(range(1, 2, 0, 0n))
+    assert.strictEqual(forest.heaviest().length, 2)
   })
 
   it("does not see over a gap", () => {

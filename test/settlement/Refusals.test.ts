@@ -1,0 +1,177 @@
+/**
+ * Bad input, twice: the contract refuses it with its own error, and the node refuses it before it would spend gas.
+ */
+import { NodeServices } from "@effect/platform-node"
+import { assert, describe, it, layer } from "@effect/vitest"
+import { Context, Effect, Layer, Redacted, Result } from "effect"
+import { BaseError, ContractFunctionRevertedError, createPublicClient, http } from "viem"
+import { privateKeyToAddress } from "viem/accounts"
+import { fullBlocks } from "../../bench/Blocks.ts"
+import { certify, checkpointOf, freshWorld, register, registerChain } from "../../bench/L1World.ts"
+import { l1Accounts } from "../../src/devnet/Chain.ts"
+import { Checkpoint, genesisCheckpoint } from "../../src/domain/Checkpoint.ts"
+import { CheckpointId, type HexBytes, StateRoot, toAddress, toHex32 } from "../../src/domain/Hash.ts"
+import { Leaf, Proof, Statement } from "../../src/domain/Proof.ts"
+import { validatorKeyPairFrom, verifyCertificate, verifyPossession } from "../../src/domain/QuorumCertificate.ts"
+import { planUpdate } from "../../src/domain/UpdatePlan.ts"
+import { checkpointRegistryAbi } from "../../src/l1/abi.ts"
+import type { Update } from "../../src/l1/L1.ts"
+import { devnetValidatorRegistration, devnetValidatorSet } from "../../src/ledger/Validators.ts"
+import { loadKeys } from "../../src/proofs/CircuitKeys.ts"
+import * as Groth16 from "../../src/proofs/Groth16.ts"
+import { ProofSystem } from "../../src/proofs/ProofSystem.ts"
+
+const prover = toAddress(privateKeyToAddress(Redacted.value(l1Accounts.proverKey)))
+const stranger = toAddress(`0x${"77".repeat(20)}`)
+const { blocks, genesis } = fullBlocks("refusals", 4)
+const headers = blocks.map(({ block }) => block.header)
+
+/** Blocks 1 to 3 proven, and checkpoints of blocks 2 and 4 on L1. */
+class Scene extends Context.Service<Scene, {
+  readonly world: Effect.Success<ReturnType<typeof freshWorld>>
+  readonly checkpoints: ReadonlyArray<Checkpoint>
+  readonly proofs: readonly [Proof, Proof, Proof]
+}>()("test/Scene") {
+  static readonly layer = Layer.effect(Scene, Effect.gen(function*() {
+    const system = yield* ProofSystem
+    const world = yield* freshWorld("refusals", genesis, 4)
+    const { checkpoints } = yield* registerChain(world, genesis, [headers[1]!, headers[3]!])
+    const prove = (i: number) => system.proveBlock(blocks[i]!.witness, prover, () => Effect.void)
+    const proofs = yield* Effect.all([prove(0), prove(1), prove(2)], { concurrency: "unbounded" })
+    return Scene.of({ world, checkpoints, proofs })
+  }))
+}
+
+const services = Scene.layer.pipe(
+  Layer.provideMerge(Layer.unwrap(Effect.map(loadKeys(), (keys) => Groth16.layer({ keys })))),
+  Layer.provideMerge(NodeServices.layer)
+)
+
+const updateOf = (proof: Proof, checkpoints: ReadonlyArray<Checkpoint>): Update => ({
+  statement: proof.statement,
+  system: proof.system,
+  checkpoints,
+  ancestry: [],
+  proof: proof.bytes
+})
+
+/** The custom error that a call to the registry ends with. */
+const registryRefusal = (world: Effect.Success<ReturnType<typeof freshWorld>>, checkpoint: Checkpoint, certificate = certify(world, checkpoint)) =>
+  Effect.promise(async () => {
+    const client = createPublicClient({ transport: http(world.url) })
+    const call = client.simulateContract({
+      address: world.deployment.registry,
+      abi: checkpointRegistryAbi,
+      functionName: "register",
+      args: [
+        { parentId: checkpoint.parent, number: BigInt(checkpoint.number), blockHash: checkpoint.blockHash, stateRoot: checkpoint.stateRoot },
+        certificate.signers,
+        certificate.signature
+      ]
+    })
+    return call.then(() => "nothing", (error: unknown) => {
+      const reverted = error instanceof BaseError ? error.walk((each) => each instanceof ContractFunctionRevertedError) : null
+      return reverted instanceof ContractFunctionRevertedError ? reverted.data?.errorName : String(error)
+    })
+  })
+
+layer(services, { excludeTestServices: true, timeout: "5 minutes" })("bad input is refused by the contract and by the node", (it) => {
+  it.effect("what is refused below would be taken if it were right", () =>
+    Effect.gen(function*() {
+      const { checkpoints, proofs, world } = yield* Scene
+      const system = yield* ProofSystem
+      const two = yield* system.merge(proofs[0], proofs[1])
+      yield* system.verify(two)
+      assert.isAbove(Number(yield* world.l1.dryRun(updateOf(two, checkpoints.slice(0, 1)))), 100_000)
+    }))
+
+  it.effect("ST-3, OC-1: a proof with one flipped bit", () =>
+    Effect.gen(function*() {
+      const { checkpoints, proofs, world } = yield* Scene
+      const system = yield* ProofSystem
+      const two = yield* system.merge(proofs[0], proofs[1])
+      const last = (parseInt(two.bytes.at(-1)!, 16) ^ 1).toString(16)
+      const flipped = new Proof({ ...two, bytes: (two.bytes.slice(0, -1) + last) as HexBytes })
+      assert.strictEqual((yield* Effect.flip(system.verify(flipped)))._tag, "ProofInvalid")
+      const refused = yield* Effect.flip(world.l1.dryRun(updateOf(flipped, checkpoints.slice(0, 1))))
+      assert.match(refused.message, /ST3_(PointInvalid|ProofInvalid)/)
+    }))
+
+  it.effect("ST-3, RW-3: a proof over another prover's name", () =>
+    Effect.gen(function*() {
+      const { checkpoints, proofs, world } = yield* Scene
+      const system = yield* ProofSystem
+      const two = yield* system.merge(proofs[0], proofs[1])
+      const [first, ...rest] = two.statement.leaves
+      const stolen = new Proof({
+        ...two,
+        statement: new Statement({ from: two.statement.from, leaves: [new Leaf({ ...first, prover: stranger }), ...rest] })
+      })
+      assert.strictEqual((yield* Effect.flip(system.verify(stolen)))._tag, "ProofInvalid")
+      const refused = yield* Effect.flip(world.l1.dryRun(updateOf(stolen, checkpoints.slice(0, 1))))
+      assert.match(refused.message, /ST3_ProofInvalid/)
+    }))
+
+  it.effect("ST-2: an END that nobody continues", () =>
+    Effect.gen(function*() {
+      const { checkpoints, proofs, world } = yield* Scene
+      const system = yield* ProofSystem
+      const three = yield* system.merge(yield* system.merge(proofs[0], proofs[1]), proofs[2])
+      const plan = planUpdate(three.statement.from, checkpoints.slice(0, 1), [three], { blocksPerUpdate: 1, maxBlocks: 8 }, true)
+      assert.isTrue(Result.isFailure(plan))
+      const refused = yield* Effect.flip(world.l1.dryRun(updateOf(three, checkpoints.slice(0, 1))))
+      assert.match(refused.message, /ST2_NotContinued/)
+      // A checkpoint that does continue it is no help without the proof of ancestry.
+      assert.match((yield* Effect.flip(world.l1.dryRun(updateOf(three, checkpoints)))).message, /ST3_/)
+    }))
+
+  it.effect("ST-2: an update towards a checkpoint that is not registered", () =>
+    Effect.gen(function*() {
+      const { checkpoints, proofs, world } = yield* Scene
+      const system = yield* ProofSystem
+      const invented = new Checkpoint({ ...checkpoints[0]!, stateRoot: StateRoot.make(toHex32(1n)) })
+      const two = yield* system.merge(proofs[0], proofs[1])
+      assert.match((yield* Effect.flip(world.l1.dryRun(updateOf(two, [invented])))).message, /ST2_CheckpointUnknown/)
+    }))
+
+  it.effect("CP-1: a checkpoint off the chain", () =>
+    Effect.gen(function*() {
+      const { world } = yield* Scene
+      const system = yield* ProofSystem
+      const sibling = checkpointOf(genesisCheckpoint({ number: genesis.number, hash: genesis.hash } as never, genesis.stateRoot), headers[2]!)
+      assert.strictEqual(yield* registryRefusal(world, sibling), "CP1_ParentIsNotHead")
+      const orphan = new Checkpoint({ ...sibling, parent: CheckpointId.make(toHex32(9n)) })
+      assert.strictEqual(yield* registryRefusal(world, orphan), "CP1_ParentIsNotHead")
+      // Whoever proves ancestry towards a block off the chain of headers finds out before anything is proven.
+      const failed = yield* Effect.flip(system.proveAncestry([headers[0]!, headers[2]!], () => Effect.void))
+      assert.strictEqual(failed._tag, "ProvingFailed")
+    }))
+
+  it.effect("CP-2: a certificate with too few signers", () =>
+    Effect.gen(function*() {
+      const { checkpoints, world } = yield* Scene
+      const next = new Checkpoint({ ...checkpoints[1]!, parent: checkpoints[1]!.id, number: 5 as never })
+      const certificate = certify(world, next, 2)
+      assert.strictEqual(yield* registryRefusal(world, next, certificate), "CP2_QuorumNotReached")
+      const domain = { chainId: world.l1.chainId, registry: world.deployment.registry, epoch: 0n }
+      const belief = verifyCertificate(devnetValidatorSet(world.config), domain, next, certificate)
+      assert.isTrue(Result.isFailure(belief) && belief.failure._tag === "QuorumNotReached")
+    }))
+
+  it.effect("CP-2: a rogue key without proof of possession", () =>
+    Effect.gen(function*() {
+      const { world } = yield* Scene
+      const { possessions, publicKeys } = devnetValidatorRegistration(world.config)
+      const rogue = validatorKeyPairFrom("rogue").publicKey
+      assert.isTrue(Result.isFailure(verifyPossession(rogue, possessions[0]!)))
+      const registration = { publicKeys: [rogue, ...publicKeys.slice(1)], possessions }
+      const failed = yield* Effect.flip(freshWorld("refusals", genesis, 4, registration))
+      assert.match(String(failed), /validator 0 does not prove that it holds its key/)
+    }).pipe(Effect.scoped))
+})
+
+describe("the scene", () => {
+  it("is over blocks of one chain", () => {
+    assert.deepStrictEqual(headers.map(({ parentHash }) => parentHash), [genesis, ...headers].slice(0, 4).map(({ hash }) => hash))
+  })
+})
