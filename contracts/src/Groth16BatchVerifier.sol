@@ -198,8 +198,8 @@ contract Groth16BatchVerifier is IProofVerifier {
         pairs[start] = point[0];
         // Infinity is (0, 0) and its own negative; no point of the curve has y = 0.
         pairs[start + 1] = point[1] == 0 ? 0 : BASE_ORDER - point[1];
-        for (uint256 i; i < 4; ++i) {
-            pairs[start + 2 + i] = keys[key + i];
+        assembly ("memory-safe") {
+            mcopy(add(add(pairs, 96), mul(start, 32)), add(add(keys, 32), mul(key, 32)), 128)
         }
     }
 

@@ -28,10 +28,11 @@ contract RewardVault is IRewardVault {
     uint16 private immutable _reserveShare;
 
     mapping(address account => Account) private _accounts;
-    // Two words for the three balances that every update moves; 2^128 wei is more than there will ever be.
-    uint128 private _unallocated;
-    uint128 private _redundancyReserve;
-    uint128 private _protocolReserve;
+    // The three balances that every update moves share one word: their sum is held below 2^80 wei (1.2 million ether),
+    // and moves between them keep it.
+    uint80 private _unallocated;
+    uint80 private _redundancyReserve;
+    uint80 private _protocolReserve;
 
     /// @notice Fixes who may credit and how pots are split.
     /// @param stateUpdate_ The only contract that may credit. It may be deployed later: its constructor checks the link.
@@ -49,9 +50,10 @@ contract RewardVault is IRewardVault {
 
     /// @inheritdoc IRewardVault
     function fund() external payable {
-        if (msg.value > type(uint128).max - _unallocated) revert RW5_FundTooLarge(msg.value);
+        uint256 held = uint256(_unallocated) + _redundancyReserve + _protocolReserve;
+        if (msg.value > type(uint80).max - held) revert RW5_FundTooLarge(msg.value);
         // forge-lint: disable-next-line(unsafe-typecast)
-        _unallocated += uint128(msg.value);
+        _unallocated += uint80(msg.value);
         emit Funded(msg.sender, msg.value);
     }
 
@@ -95,11 +97,11 @@ contract RewardVault is IRewardVault {
         if (allocated == 0) return;
         uint64 lastNumber = firstNumber + count - 1;
         if (submission != 0) _credit(submitter, submission);
-        // All parts are at most `allocated`, which is at most what was unallocated: 128 bits hold them.
+        // All parts are at most `allocated`, which is at most what was unallocated: 80 bits hold them.
         // forge-lint: disable-start(unsafe-typecast)
-        _unallocated = uint128(available - allocated);
-        _redundancyReserve += uint128(redundancy);
-        _protocolReserve += uint128(reserve);
+        _unallocated = uint80(available - allocated);
+        _redundancyReserve += uint80(redundancy);
+        _protocolReserve += uint80(reserve);
         // forge-lint: disable-end(unsafe-typecast)
         if (redundancy != 0) emit Reserved(Reserve.Redundancy, firstNumber, lastNumber, redundancy);
         if (reserve != 0) emit Reserved(Reserve.Protocol, firstNumber, lastNumber, reserve);
@@ -148,7 +150,7 @@ contract RewardVault is IRewardVault {
     }
 
     function _credit(address account, uint256 amount) private {
-        // At most what was unallocated, which 128 bits hold.
+        // At most what was unallocated.
         // forge-lint: disable-next-line(unsafe-typecast)
         _accounts[account].credit += uint128(amount);
     }

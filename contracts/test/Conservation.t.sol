@@ -34,7 +34,7 @@ contract Handler is World {
         boundaries.push(0);
     }
 
-    function fund(uint96 amount) external {
+    function fund(uint72 amount) external {
         vm.deal(address(this), amount);
         vault.fund{value: amount}();
         funded += amount;
@@ -96,7 +96,7 @@ contract Handler is World {
     /// @dev Some blocks collected nothing, some an odd amount, some more than the vault is likely to hold.
     function feesOf(uint64 number) private pure returns (uint96) {
         uint256 random = uint256(keccak256(abi.encode("fees", number)));
-        return number % 7 == 0 ? 0 : uint96(random >> (160 + number % 3 * 8));
+        return number % 7 == 0 ? 0 : uint96(random >> (182 + number % 3 * 8));
     }
 
     function _passed(uint64 to) private view returns (Checkpoint[] memory passed) {

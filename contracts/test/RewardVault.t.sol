@@ -84,7 +84,7 @@ contract RewardVaultTest is Base {
     }
 
     /// @dev Any split, any fees: each part is its share rounded down, the reserve takes the rest.
-    function testFuzz_RW2_splitsEveryPot(uint16[4] memory cuts, uint96 fees) public {
+    function testFuzz_RW2_splitsEveryPot(uint16[4] memory cuts, uint80 fees) public {
         uint16[5] memory parts = _partition(cuts);
         vault = new RewardVault(address(this), I.Shares(parts[0], parts[1], parts[2], parts[3], parts[4]));
         vm.assertEq(abi.encode(vault.shares()), abi.encode(parts));
@@ -183,12 +183,25 @@ contract RewardVaultTest is Base {
         emit I.Funded(address(this), 5);
         _fund(5);
         vm.assertEq(vault.unallocated(), 5);
-        uint256 tooMuch = uint256(type(uint128).max) - 4;
+        uint256 tooMuch = uint256(type(uint80).max) - 4;
         vm.deal(address(this), tooMuch);
         vm.expectRevert(abi.encodeWithSelector(I.RW5_FundTooLarge.selector, tooMuch));
         vault.fund{value: tooMuch}();
         vault.fund{value: tooMuch - 1}();
-        vm.assertEq(vault.unallocated(), type(uint128).max);
+        vm.assertEq(vault.unallocated(), type(uint80).max);
+    }
+
+    /// @dev What was paid in before counts, wherever it is now, until it is credited.
+    function testFuzz_RW5_theBoundCountsReserves(uint80 first, uint96 fees, uint256 second) public {
+        _fund(first);
+        vault.reward(_leaves(fees, 0), 1, SUBMITTER);
+        uint256 room = type(uint80).max - vault.unallocated() - vault.redundancyReserve() - vault.protocolReserve();
+        second = bound(second, 0, type(uint96).max);
+        vm.deal(address(this), second);
+        if (second > room) vm.expectRevert(abi.encodeWithSelector(I.RW5_FundTooLarge.selector, second));
+        vault.fund{value: second}();
+        // All of it may go to the protocol's reserve.
+        if (second <= room) vault.reward(_leaves(type(uint96).max, 0), 3, SUBMITTER);
     }
 
     function test_RW5_refusesEtherOutsideFund() public {
@@ -208,7 +221,7 @@ contract RewardVaultTest is Base {
 
     /// @dev What an auditor does: every balance of the vault, from its events alone.
     /// forge-config: default.fuzz.runs = 64
-    function testFuzz_RW7_eventsRebuildEveryBalance(uint96[4] memory fees, uint96 funds, bool claim) public {
+    function testFuzz_RW7_eventsRebuildEveryBalance(uint96[4] memory fees, uint80 funds, bool claim) public {
         vm.recordLogs();
         _fund(funds);
         Leaf[] memory leaves = new Leaf[](2);

@@ -64,7 +64,7 @@ interface IRewardVault {
     error RW5_NothingToClaim(address account);
     /// @notice The account refused its payment; its credit stays. Make the account able to receive ether, then claim again.
     error RW5_PaymentRefused(address account);
-    /// @notice More than 2^128 wei in all was paid in.
+    /// @notice The vault takes no more than 2^80 wei (1.2 million ether) for pots and reserves at a time. Pay in less.
     error RW5_FundTooLarge(uint256 amount);
 
     /// @notice Pays in money for future pots. Anyone may; the rollup deposits the prover fees it collected.
