@@ -125,7 +125,7 @@ const make = Effect.fn("Groth16.make")(function*(options: Groth16Options) {
     startWorkers("prover", size, workerKeys, workerMemoryLimit),
     startWorkers("verifier", 1, workerKeys, workerMemoryLimit)
   ], { concurrency: 2 })
-  const prover: CircuitProver = provesHere
+  const circuits: CircuitProver = provesHere
     ? workerProver(workers)
     : yield* ExternalProver.make(program, size, { block: keys.block.provingKey, ancestry: keys.ancestry.provingKey }, workers)
   const verifyBundle = yield* makeVerification(verifiers)
@@ -148,14 +148,14 @@ const make = Effect.fn("Groth16.make")(function*(options: Groth16Options) {
   const unverified = (subject: string) => (error: ProofInvalid) =>
     new ProvingFailed({ subject, reason: `what came out does not verify: ${error.reason}`, retry: !provesHere })
 
-  const proveBlock: ProofSystem["Service"]["proveBlock"] = Effect.fn("Groth16.proveBlock")(function*(witness, prover_, onProgress) {
+  const proveBlock: ProofSystem["Service"]["proveBlock"] = Effect.fn("Groth16.proveBlock")(function*(witness, prover, onProgress) {
     const { parent, block: { header } } = witness
     const subject = `block ${header.number}`
-    const input = yield* Effect.fromResult(blockInput(witness, prover_, parameters.block)).pipe(
+    const input = yield* Effect.fromResult(blockInput(witness, prover, parameters.block)).pipe(
       Effect.mapError((reason) => new ProvingFailed({ subject, reason, retry: false }))
     )
     yield* onProgress({ fraction: 0, stage: "waiting" })
-    const bytes = yield* prover.prove("block", input, (fraction, stage) => onProgress({ fraction: fraction * provingShare, stage })).pipe(
+    const bytes = yield* circuits.prove("block", input, (fraction, stage) => onProgress({ fraction: fraction * provingShare, stage })).pipe(
       Effect.mapError(toProvingFailed(subject))
     )
     yield* onProgress({ fraction: provingShare, stage: "verification" })
@@ -163,7 +163,7 @@ const make = Effect.fn("Groth16.make")(function*(options: Groth16Options) {
       system: "groth16",
       statement: new Statement({
         from: new BlockRef({ number: parent.number, hash: parent.hash }),
-        leaves: [new Leaf({ blockHash: header.hash, prover: prover_, proverFees: header.proverFees, proverGas: header.proverGasUsed })]
+        leaves: [new Leaf({ blockHash: header.hash, prover, proverFees: header.proverFees, proverGas: header.proverGasUsed })]
       }),
       bytes: bytesToHex(bytes)
     })
@@ -180,7 +180,7 @@ const make = Effect.fn("Groth16.make")(function*(options: Groth16Options) {
     const links = linksOf(headers, parameters.ancestry.maxHeaders)
     const fractions = links.map(() => 0)
     const bytes = yield* Effect.forEach(links, (link, index) =>
-      prover.prove("ancestry", ancestryInput(link, parameters.ancestry), (fraction, stage) => {
+      circuits.prove("ancestry", ancestryInput(link, parameters.ancestry), (fraction, stage) => {
         fractions[index] = fraction
         return onProgress({
           fraction: provingShare * fractions.reduce((sum, each) => sum + each, 0) / links.length,
@@ -215,7 +215,7 @@ const make = Effect.fn("Groth16.make")(function*(options: Groth16Options) {
 
   return ProofSystem.of({
     id: "groth16",
-    capacity: prover.capacity,
+    capacity: circuits.capacity,
     mergeWork: false,
     maxLeaves,
     proveBlock,

@@ -1,4 +1,4 @@
-import { assert, beforeAll, describe, it } from "@effect/vitest"
+import { assert, beforeAll, describe, it, vi } from "@effect/vitest"
 import { Effect, Result } from "effect"
 import { wtns } from "snarkjs"
 import { AccountIndex, Nonce } from "../../src/domain/Account.ts"
@@ -11,6 +11,9 @@ import { loadKeys } from "../../src/proofs/CircuitKeys.ts"
 import { devnetParameters } from "../../src/proofs/CircuitParameters.ts"
 import { calculateWitness, type CircuitInput, WitnessError } from "../../src/proofs/WitnessCalculator.ts"
 import { alice, headers, witnesses } from "./fixture.ts"
+
+// Real threads and real proofs: minutes on a machine that does other things as well.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 })
 
 const config = new DevnetLedgerConfig({})
 const genesis = devnetGenesis(config)
@@ -47,7 +50,7 @@ beforeAll(async () => {
   const keys = await Effect.runPromise(loadKeys())
   blockCircuit = await WebAssembly.compile(Uint8Array.from(keys.block.witnessGenerator))
   ancestryCircuit = await WebAssembly.compile(Uint8Array.from(keys.ancestry.witnessGenerator))
-}, 30_000)
+})
 
 /** The public signals of a witness: they follow the constant one. */
 const publicSignals = async (circuit: WebAssembly.Module, input: CircuitInput, count: number) => {
@@ -65,7 +68,7 @@ describe("blocks as circuit inputs", () => {
         [BigInt(header.parentHash), BigInt(header.hash), BigInt(alice), header.proverFees, header.proverGasUsed]
       )
     }
-  }, 30_000)
+  })
 
   it("do not satisfy it when any single value is another", () => {
     const input = Result.getOrThrow(blockInput(block([0, 1], [1, 200]), alice, devnetParameters.block))
@@ -93,7 +96,7 @@ describe("the witness generator", () => {
     const theirs = { type: "mem" as const, data: new Uint8Array() }
     await wtns.calculate(input as Parameters<typeof wtns.calculate>[0], ancestry.witnessGenerator, theirs)
     assert.deepStrictEqual(Buffer.from(calculateWitness(ancestryCircuit, input)), Buffer.from(theirs.data))
-  }, 30_000)
+  })
 
   it("names what is wrong with inputs that are not the circuit's", () => {
     const input = ancestryInput(headers.slice(0, 4), devnetParameters.ancestry)

@@ -1,4 +1,4 @@
-import { assert, describe, it, layer } from "@effect/vitest"
+import { assert, describe, it, layer, vi } from "@effect/vitest"
 import { Effect, Fiber, Layer } from "effect"
 import fs from "node:fs"
 import os from "node:os"
@@ -7,6 +7,9 @@ import { fileURLToPath } from "node:url"
 import { BlockWitness } from "../../src/domain/BlockWitness.ts"
 import { ProofSystem } from "../../src/proofs/ProofSystem.ts"
 import { alice, groth16, headers, quiet, witnesses } from "./fixture.ts"
+
+// Real threads and real proofs: minutes on a machine that does other things as well.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 })
 
 const home = fs.mkdtempSync(path.join(os.tmpdir(), "lignum-test-prover-"))
 process.on("exit", () => fs.rmSync(home, { recursive: true, force: true }))
@@ -24,7 +27,7 @@ const isRunning = (pid: number): boolean => {
   }
 }
 
-layer(groth16({ externalProver: { command } }), { excludeTestServices: true, timeout: "30 seconds" })("an external prover", (it) => {
+layer(groth16({ externalProver: { command } }), { excludeTestServices: true, timeout: "4 minutes" })("an external prover", (it) => {
   it.effect("proves; what it writes is verified and its stages are told", () =>
     Effect.gen(function*() {
       yield* behave("prove")
@@ -35,7 +38,7 @@ layer(groth16({ externalProver: { command } }), { excludeTestServices: true, tim
       yield* verifyAncestry(proof)
       assert.include(stages, "link 1 of 1: proving with prover")
       assert.strictEqual(stages.at(-1), "done")
-    }), 60_000)
+    }))
 
   it.effect("whatever it does wrong is told with the way out, and may be tried again", () =>
     Effect.gen(function*() {
@@ -53,7 +56,7 @@ layer(groth16({ externalProver: { command } }), { excludeTestServices: true, tim
         assert.match(error.reason, reason)
         assert.isTrue(error.retry, mode)
       }
-    }), 60_000)
+    }))
 
   it.effect("is not asked about a witness that does not satisfy the circuit", () =>
     Effect.gen(function*() {
@@ -64,7 +67,7 @@ layer(groth16({ externalProver: { command } }), { excludeTestServices: true, tim
       const error = yield* Effect.flip(proveBlock(swapped, alice, quiet))
       assert.match(error.reason, /constraint does not hold/)
       assert.isFalse(error.retry)
-    }), 60_000)
+    }))
 
   it.effect("OC-4: is killed when its proof is interrupted", () =>
     Effect.gen(function*() {
@@ -77,7 +80,7 @@ layer(groth16({ externalProver: { command } }), { excludeTestServices: true, tim
       assert.isTrue(isRunning(pid))
       yield* Fiber.interrupt(fiber)
       assert.isFalse(isRunning(pid))
-    }), 60_000)
+    }))
 })
 
 describe("an external prover that is not there", () => {
@@ -87,6 +90,6 @@ describe("an external prover that is not there", () => {
         const error = yield* Effect.flip(Effect.scoped(Layer.build(groth16({ externalProver: { command: missing } }))))
         assert.strictEqual(error._tag, "ExternalProverFailed")
         assert.match(error.message, /cannot be started.*remove the external prover/)
-      }), 30_000)
+      }))
   }
 })

@@ -1,4 +1,4 @@
-import { assert, layer } from "@effect/vitest"
+import { assert, layer, vi } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Layer } from "effect"
 import { Account } from "../../src/domain/Account.ts"
 import { Wei } from "../../src/domain/Amount.ts"
@@ -10,6 +10,9 @@ import { baseFieldOrder } from "../../src/proofs/Groth16Encoding.ts"
 import { type ProofInvalid, ProofSystem, type ProvingFailed } from "../../src/proofs/ProofSystem.ts"
 import { alice, bob, flipBit, groth16, headers, Proved, quiet, withBytes, withStatement, witnesses } from "./fixture.ts"
 import { exited, startedWorkers } from "./workers.ts"
+
+// Real threads and real proofs: minutes on a machine that does other things as well.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 })
 
 const refused = (proof: Proof, reason: RegExp = /./) =>
   Effect.gen(function*() {
@@ -31,7 +34,7 @@ const withWord = (hex: string, index: number, value: bigint) => hex.slice(0, 2 +
 const changedLeaf = ({ statement }: Proof, change: Partial<Leaf>) =>
   new Statement({ from: statement.from, leaves: [new Leaf({ ...statement.leaves[0], ...change })] })
 
-layer(Proved.layer.pipe(Layer.provideMerge(groth16({ workers: 2 }))), { excludeTestServices: true, timeout: "90 seconds" })("Groth16", (it) => {
+layer(Proved.layer.pipe(Layer.provideMerge(groth16({ workers: 2 }))), { excludeTestServices: true, timeout: "4 minutes" })("Groth16", (it) => {
   it.effect("a block's proof states its place in the chain, its prover and its pot", () =>
     Effect.gen(function*() {
       const { proofs: [proof] } = yield* Proved
@@ -188,7 +191,7 @@ layer(Proved.layer.pipe(Layer.provideMerge(groth16({ workers: 2 }))), { excludeT
         const error = yield* Effect.flip(verifyAncestry(new AncestryProof({ ...proof, ...wrong })))
         assert.strictEqual(error._tag, "ProofInvalid")
       }
-    }), 60_000)
+    }))
 
   it.effect("ST-2: headers that are no chain are not proven", () =>
     Effect.gen(function*() {
@@ -199,7 +202,7 @@ layer(Proved.layer.pipe(Layer.provideMerge(groth16({ workers: 2 }))), { excludeT
     }))
 })
 
-layer(groth16({ workers: 1 }), { excludeTestServices: true, timeout: "30 seconds" })("Groth16 with one worker", (it) => {
+layer(groth16({ workers: 1 }), { excludeTestServices: true, timeout: "4 minutes" })("Groth16 with one worker", (it) => {
   /** Starts a proof and waits until its worker computes. */
   const proving = Effect.gen(function*() {
     const { proveBlock } = yield* ProofSystem
@@ -219,7 +222,7 @@ layer(groth16({ workers: 1 }), { excludeTestServices: true, timeout: "30 seconds
       const proof = yield* proveAncestry(headers.slice(0, 2), quiet)
       assert.lengthOf(replacements, 1)
       yield* verifyAncestry(proof)
-    }), 60_000)
+    }))
 
   it.effect("a worker that dies fails its own proof only, which may be tried again", () =>
     Effect.gen(function*() {
@@ -234,5 +237,5 @@ layer(groth16({ workers: 1 }), { excludeTestServices: true, timeout: "30 seconds
       yield* exited(started[0]!)
       failed(yield* Effect.flip(Fiber.join(second)), { subject: /^block 1$/, reason: /worker exited/, retry: true })
       assert.isTrue(Exit.isSuccess(yield* Fiber.await(waiting)))
-    }), 60_000)
+    }))
 })

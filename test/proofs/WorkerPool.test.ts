@@ -1,8 +1,11 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import { Duration, Effect, Exit, Fiber, Scope } from "effect"
 import * as WorkerPool from "../../src/proofs/WorkerPool.ts"
 import type { PoolRequest } from "./poolWorker.ts"
 import { exited, startedWorkers } from "./workers.ts"
+
+// Real threads and real proofs: minutes on a machine that does other things as well.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 })
 
 const options: WorkerPool.PoolOptions = {
   name: "test",
@@ -38,16 +41,28 @@ describe("WorkerPool", () => {
       assert.deepStrictEqual(heard, ["0.5 half"])
     }))
 
-  it.live("serves jobs first come, first served, as many at once as it has workers", () =>
+  it.live("serves jobs first come, first served", () =>
     Effect.gen(function*() {
-      const { run } = yield* pool({ size: 2 })
+      const { run } = yield* pool()
       const log = new SharedArrayBuffer(4 * 9)
-      const threads = yield* Effect.forEach([1, 2, 3, 4, 5, 6, 7, 8], (entry) =>
-        run({ do: "answerLater", milliseconds: 30, log, entry }), { concurrency: "unbounded" })
-      const order = [...new Int32Array(log)].slice(1)
-      // Two threads write beside each other, so neighbours may swap; nobody is passed by more than that.
-      for (const [position, entry] of order.entries()) assert.isAtMost(Math.abs(entry - 1 - position), 1, `order ${order.join(" ")}`)
-      assert.strictEqual(new Set(threads).size, 2)
+      const jobs = [1, 2, 3, 4, 5, 6, 7, 8]
+      yield* Effect.forEach(jobs, (entry) => run({ do: "answerLater", milliseconds: 5, log, entry }), { concurrency: "unbounded" })
+      assert.deepStrictEqual([...new Int32Array(log)].slice(1), jobs)
+    }))
+
+  it.live("runs as many jobs at once as it has workers, and no more", () =>
+    Effect.gen(function*() {
+      const started = yield* startedWorkers
+      const workers = yield* pool({ size: 2 })
+      // Neither ends, so both run.
+      const first = yield* spin(workers)
+      yield* spin(workers)
+      const third = yield* Effect.forkScoped(workers.run({ do: "answer" }))
+      yield* Effect.sleep("100 millis")
+      assert.isUndefined(third.pollUnsafe())
+      yield* Fiber.interrupt(first)
+      yield* Fiber.join(third)
+      assert.lengthOf(started, 3)
     }))
 
   it.live("OC-4: interrupting a job that spins kills its thread at once; the next job gets a new one", () =>
@@ -56,7 +71,7 @@ describe("WorkerPool", () => {
       const workers = yield* pool()
       const running = yield* spin(workers)
       const [took] = yield* Effect.timed(Effect.andThen(Fiber.interrupt(running), exited(started[0]!)))
-      assert.isBelow(Duration.toMillis(took), 500)
+      assert.isBelow(Duration.toMillis(took), 2_000)
       yield* workers.run({ do: "answer" })
       assert.lengthOf(started, 2)
     }))
@@ -91,7 +106,7 @@ describe("WorkerPool", () => {
       const { run } = yield* pool({ memoryLimit: 30_000_000 })
       isLost(yield* Effect.flip(run({ do: "fillHeap" })), /memory/)
       yield* run({ do: "answer" })
-    }), 20_000)
+    }))
 
   it.live("a refused job fails for good, and its worker goes on", () =>
     Effect.gen(function*() {
