@@ -17,6 +17,14 @@ contract RewardVault is IRewardVault {
         uint128 credit;
     }
 
+    /// @dev What an update's pots come to, and their parts.
+    struct Totals {
+        uint256 pots;
+        uint256 submission;
+        uint256 redundancy;
+        uint256 reserve;
+    }
+
     uint256 private constant BASIS_POINTS = 10_000;
 
     /// @inheritdoc IRewardVault
@@ -61,50 +69,20 @@ contract RewardVault is IRewardVault {
     /// @dev A block whose fees the vault does not hold is paid what is there: money never stops an update.
     function reward(Leaf[] calldata leaves, uint64 firstNumber, address submitter) external {
         if (msg.sender != stateUpdate) revert RW5_OnlyStateUpdate(msg.sender);
-        uint256 available = _unallocated;
-        uint256 allocated;
-        // Groth16 needs no merge work, so the merge share goes to the leaves (RW-2).
-        uint256 leafShare = uint256(_leafShare) + _mergeShare;
-        uint256 submission;
-        uint256 redundancy;
-        uint256 reserve;
+        Totals memory totals;
         // forge-lint: disable-next-line(unsafe-typecast)
         uint64 count = uint64(leaves.length);
+        uint256 available = _unallocated;
         for (uint64 i; i < count; ++i) {
-            uint64 number = firstNumber + i;
             uint256 pot = leaves[i].proverFees;
-            if (pot > available - allocated) {
-                pot = available - allocated;
-                emit PotShort(number, leaves[i].proverFees, pot);
+            uint256 left = available - totals.pots;
+            if (pot > left) {
+                pot = left;
+                emit PotShort(firstNumber + i, leaves[i].proverFees, pot);
             }
-            if (pot == 0) continue;
-            allocated += pot;
-            uint256 leafPart = pot * leafShare / BASIS_POINTS;
-            uint256 submissionPart = pot * _submissionShare / BASIS_POINTS;
-            uint256 redundancyPart = pot * _redundancyShare / BASIS_POINTS;
-            if (leafPart != 0) {
-                _credit(leaves[i].prover, leafPart);
-                emit Credited(number, leaves[i].prover, Kind.Leaf, leafPart);
-            }
-            if (submissionPart != 0) {
-                submission += submissionPart;
-                emit Credited(number, submitter, Kind.Submission, submissionPart);
-            }
-            redundancy += redundancyPart;
-            // What division leaves over goes to the reserve, so that the parts sum to the pot exactly.
-            reserve += pot - leafPart - submissionPart - redundancyPart;
+            if (pot != 0) _split(pot, firstNumber + i, leaves[i].prover, submitter, totals);
         }
-        if (allocated == 0) return;
-        uint64 lastNumber = firstNumber + count - 1;
-        if (submission != 0) _credit(submitter, submission);
-        // All parts are at most `allocated`, which is at most what was unallocated: 80 bits hold them.
-        // forge-lint: disable-start(unsafe-typecast)
-        _unallocated = uint80(available - allocated);
-        _redundancyReserve += uint80(redundancy);
-        _protocolReserve += uint80(reserve);
-        // forge-lint: disable-end(unsafe-typecast)
-        if (redundancy != 0) emit Reserved(Reserve.Redundancy, firstNumber, lastNumber, redundancy);
-        if (reserve != 0) emit Reserved(Reserve.Protocol, firstNumber, lastNumber, reserve);
+        if (totals.pots != 0) _settle(totals, submitter, firstNumber, firstNumber + count - 1);
     }
 
     /// @inheritdoc IRewardVault
@@ -147,6 +125,36 @@ contract RewardVault is IRewardVault {
             redundancy: _redundancyShare,
             reserve: _reserveShare
         });
+    }
+
+    /// @dev One pot into its parts (RW-2). The leaf prover is credited at once, the rest by the sum.
+    function _split(uint256 pot, uint64 number, address prover, address submitter, Totals memory totals) private {
+        // Groth16 needs no merge work, so the merge share goes to the leaf (RW-2).
+        uint256 leaf = pot * (uint256(_leafShare) + _mergeShare) / BASIS_POINTS;
+        uint256 submission = pot * _submissionShare / BASIS_POINTS;
+        uint256 redundancy = pot * _redundancyShare / BASIS_POINTS;
+        totals.pots += pot;
+        totals.submission += submission;
+        totals.redundancy += redundancy;
+        // What division leaves over goes to the reserve, so that the parts sum to the pot exactly.
+        totals.reserve += pot - leaf - submission - redundancy;
+        if (leaf != 0) {
+            _credit(prover, leaf);
+            emit Credited(number, prover, Kind.Leaf, leaf);
+        }
+        if (submission != 0) emit Credited(number, submitter, Kind.Submission, submission);
+    }
+
+    function _settle(Totals memory totals, address submitter, uint64 firstNumber, uint64 lastNumber) private {
+        if (totals.submission != 0) _credit(submitter, totals.submission);
+        // All parts are at most the pots, which are at most what was unallocated: 80 bits hold them.
+        // forge-lint: disable-start(unsafe-typecast)
+        _unallocated -= uint80(totals.pots);
+        _redundancyReserve += uint80(totals.redundancy);
+        _protocolReserve += uint80(totals.reserve);
+        // forge-lint: disable-end(unsafe-typecast)
+        if (totals.redundancy != 0) emit Reserved(Reserve.Redundancy, firstNumber, lastNumber, totals.redundancy);
+        if (totals.reserve != 0) emit Reserved(Reserve.Protocol, firstNumber, lastNumber, totals.reserve);
     }
 
     function _credit(address account, uint256 amount) private {
