@@ -1,6 +1,8 @@
 /**
  * A devnet at a glance, for a terminal: redrawn in place.
  */
+import { styleText } from "node:util"
+import sliceAnsi from "slice-ansi"
 import type { RunningProof } from "../roles/ProverPool.ts"
 import type { Picture } from "./Feed.ts"
 import { ether, grouped } from "./PlainView.ts"
@@ -15,11 +17,11 @@ export interface Frame {
   readonly log: ReadonlyArray<string>
 }
 
-const bold = (text: string) => `\u001b[1m${text}\u001b[22m`
-const dim = (text: string) => `\u001b[2m${text}\u001b[22m`
-const green = (text: string) => `\u001b[32m${text}\u001b[39m`
-const yellow = (text: string) => `\u001b[33m${text}\u001b[39m`
-const red = (text: string) => `\u001b[31m${text}\u001b[39m`
+const bold = (text: string) => styleText("bold", text)
+const dim = (text: string) => styleText("dim", text)
+const green = (text: string) => styleText("green", text)
+const yellow = (text: string) => styleText("yellow", text)
+const red = (text: string) => styleText("red", text)
 
 const label = (text: string) => dim(text.padEnd(9))
 
@@ -85,24 +87,6 @@ const roleLine = ({ roles }: Picture): string =>
     `${state === "running" ? green("●") : yellow("○")} ${name}${restarts > 0 ? yellow(` ↻${restarts}`) : ""}`
   ).join("  ")
 
-// eslint-disable-next-line no-control-regex -- these are the colour codes that this file writes
-const colour = /\u001b\[\d+m/g
-
-/** Cuts a line to the terminal's width without counting or cutting colour codes. */
-const cut = (line: string, columns: number): string => {
-  if (line.replace(colour, "").length <= columns) return line
-  let visible = 0
-  let kept = ""
-  for (const part of line.split(/(\u001b\[\d+m)/)) {
-    if (part.startsWith("\u001b[")) kept += part
-    else {
-      kept += part.slice(0, Math.max(0, columns - 1 - visible))
-      visible += part.length
-    }
-  }
-  return `${kept}…`
-}
-
 /** One frame of the view. */
 export const renderFrame = (picture: Picture, frame: Frame): string =>
   [
@@ -117,4 +101,4 @@ export const renderFrame = (picture: Picture, frame: Frame): string =>
     ...frame.log.map((line) => dim(line)),
     "",
     dim("Ctrl-C stops")
-  ].map((line) => cut(line, frame.columns)).join("\n")
+  ].map((line) => sliceAnsi(line, 0, frame.columns)).join("\n")

@@ -25,6 +25,8 @@ const isHeavier = (a: Cover, b: Cover): boolean => {
 
 export class Forest {
   readonly #byStart = new Map<BlockHash, Map<ProofId, Proof>>()
+  /** How many proofs cover a block. */
+  readonly #covers = new Map<BlockHash, number>()
   #tip: BlockRef
 
   constructor(tip: BlockRef) {
@@ -42,14 +44,32 @@ export class Forest {
     const siblings = this.#byStart.get(proof.statement.from.hash) ?? new Map<ProofId, Proof>()
     if (siblings.has(id)) return false
     this.#byStart.set(proof.statement.from.hash, siblings.set(id, proof))
+    this.#count(proof, 1)
     return true
+  }
+
+  /** Whether any proof covers a block, in the heaviest tree or not. */
+  covers(block: BlockHash): boolean {
+    return this.#covers.has(block)
+  }
+
+  #count(proof: Proof, by: 1 | -1): void {
+    for (const { blockHash } of proof.statement.leaves) {
+      const count = (this.#covers.get(blockHash) ?? 0) + by
+      if (count === 0) this.#covers.delete(blockHash)
+      else this.#covers.set(blockHash, count)
+    }
   }
 
   /** Moves the proven tip and forgets what lies behind it. */
   moveTip(tip: BlockRef): void {
     this.#tip = tip
     for (const [start, proofs] of this.#byStart) {
-      for (const [id, proof] of proofs) if (proof.statement.to.number <= tip.number) proofs.delete(id)
+      for (const [id, proof] of proofs) {
+        if (proof.statement.to.number > tip.number) continue
+        proofs.delete(id)
+        this.#count(proof, -1)
+      }
       if (proofs.size === 0) this.#byStart.delete(start)
     }
   }

@@ -94,14 +94,13 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
       /** Fills the pool with the oldest blocks that have no proof, and drops work that nobody needs any more (OC-4). */
       const plan = Effect.fnUntraced(function*(capacity: number) {
         const heaviest = forest.heaviest()
-        const covered = new Set<BlockHash>(heaviest.flatMap(({ statement }) => statement.leaves.map(({ blockHash }) => blockHash)))
         const open = new Set([...blocks.values()].map(({ hash }) => hash))
-        for (const [hash] of jobs) if (covered.has(hash) || !open.has(hash)) yield* FiberMap.remove(jobs, hash)
+        for (const [hash] of jobs) if (forest.covers(hash) || !open.has(hash)) yield* FiberMap.remove(jobs, hash)
         // One more than the pool runs: its witness is ready when a worker is.
         for (let number = forest.tip.number + 1; (yield* FiberMap.size(jobs)) <= capacity; number++) {
           const block = blocks.get(number)
           if (block === undefined) break
-          if (covered.has(block.hash) || quarantined.has(block.number)) continue
+          if (forest.covers(block.hash) || quarantined.has(block.number)) continue
           yield* FiberMap.run(jobs, block.hash, prove(block), { onlyIfMissing: true })
         }
         yield* SubscriptionRef.set(

@@ -73,6 +73,15 @@ describe("OC-2: the heaviest tree", () => {
     assert.strictEqual(forest.heaviest().length, 2)
   })
 
+  it("knows what any proof covers, in the heaviest tree or beyond a gap", () => {
+    const forest = new Forest(ref(0))
+    forest.add(range(2, 4))
+    forest.add(range(3, 4))
+    assert.deepStrictEqual([1, 2, 3, 4].map((n) => forest.covers(ref(n).hash)), [false, false, true, true])
+    forest.moveTip(ref(4))
+    assert.isFalse(forest.covers(ref(4).hash))
+  })
+
   it("says whether a proof is new, and forgets what lies behind the tip", () => {
     const forest = new Forest(ref(0))
     assert.isTrue(forest.add(range(0, 1)))

@@ -1,0 +1,139 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Duration, Effect, Layer, Ref, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import { L1PollInterval } from "../../src/l1/Follower.ts"
+import { connectRoles, startRoles } from "../../src/node/ProverNode.ts"
+import { ProvingFailed } from "../../src/proofs/ProofSystem.ts"
+import { FeeController } from "../../src/roles/FeeController.ts"
+import { RewardAuditor } from "../../src/roles/RewardAuditor.ts"
+import { Settler } from "../../src/roles/Settler.ts"
+import { TreePlanner } from "../../src/roles/TreePlanner.ts"
+import * as MemoryTransport from "../../src/rpc/MemoryTransport.ts"
+import { Store, Submission } from "../../src/store/Store.ts"
+import { account, Knobs, modelPorts, refOf } from "./model.ts"
+
+const world = connectRoles.pipe(
+  Layer.provideMerge(Layer.mergeAll(modelPorts, MemoryTransport.layer, Layer.succeed(L1PollInterval, "250 millis")))
+)
+
+const now = <A, E>(stream: Stream.Stream<A, E>) => Effect.flatMap(Stream.runHead(stream), Effect.fromOption)
+
+/** Virtual time in small steps, so that roles that wait for each other keep up with it. */
+const pass = (seconds: number) => Effect.repeat(TestClock.adjust("250 millis"), { times: seconds * 4 - 1 })
+
+const updates = Effect.flatMap(Knobs, ({ events }) => Effect.map(events, (all) => all.filter((event) => event._tag === "StateUpdated")))
+const reached = Effect.map(updates, (all) => all.map(({ to }) => to.number as number))
+
+describe("a node under a virtual clock", () => {
+  it.effect("proves every block once, settles in threes, and is paid what it expects", () =>
+    Effect.gen(function*() {
+      const supervisor = yield* startRoles()
+      yield* pass(90)
+      const ends = yield* reached
+      assert.isAtLeast(ends.length, 3)
+      assert.deepStrictEqual(ends.slice(0, 3), [3, 6, 9])
+      const { begun } = yield* Knobs
+      const blocks = yield* Ref.get(begun)
+      assert.strictEqual(new Set(blocks).size, blocks.length, "no block was begun twice")
+      const audit = yield* now((yield* RewardAuditor).changes())
+      assert.deepStrictEqual(audit.alarms, [])
+      assert.isAtLeast(audit.checkedBlocks, 9)
+      assert.deepStrictEqual(audit.accounts.map((one) => one.account), [account])
+      assert.isTrue((yield* supervisor.status).every(({ restarts, state }) => restarts === 0 && state === "running"))
+    }).pipe(Effect.provide(world)))
+
+  it.effect("OC-4: stops work that somebody else's update made superfluous", () =>
+    Effect.gen(function*() {
+      yield* startRoles()
+      const { begun, interrupted, provingTime, settleForeign } = yield* Knobs
+      yield* Ref.set(provingTime, Duration.minutes(2))
+      yield* pass(30)
+      assert.deepStrictEqual(yield* Ref.get(begun), [1, 2, 3])
+      yield* settleForeign(4)
+      yield* pass(2)
+      assert.deepStrictEqual([...yield* Ref.get(interrupted)].sort(), [1, 2, 3])
+      assert.deepStrictEqual((yield* Ref.get(begun)).slice(3), [5])
+      assert.strictEqual((yield* now((yield* TreePlanner).changes())).tip.number, 4)
+    }).pipe(Effect.provide(world)))
+
+  it.effect("ND-4: inputs that cannot succeed are quarantined and told, and nothing spins on them", () =>
+    Effect.gen(function*() {
+      yield* startRoles()
+      const { begun, failure } = yield* Knobs
+      yield* Ref.set(failure, (block) =>
+        block === 2 ? new ProvingFailed({ subject: "block 2", reason: "the witness does not satisfy the circuit", retry: false }) : undefined)
+      yield* pass(60)
+      const view = yield* now((yield* TreePlanner).changes())
+      assert.deepStrictEqual<ReadonlyArray<number>>(view.quarantined, [2])
+      assert.strictEqual(view.provenTo.number, 1)
+      assert.strictEqual((yield* Ref.get(begun)).filter((block) => block === 2).length, 1)
+      assert.deepStrictEqual(yield* reached, [], "an update without block 2 proves nothing beyond block 1, and one block is no update")
+    }).pipe(Effect.provide(world)))
+
+  it.effect("ND-4: a worker that is lost again and again is not tried for ever", () =>
+    Effect.gen(function*() {
+      yield* startRoles()
+      const { begun, failure } = yield* Knobs
+      yield* Ref.set(failure, (block) => block === 1 ? new ProvingFailed({ subject: "block 1", reason: "the worker died", retry: true }) : undefined)
+      yield* pass(90)
+      assert.strictEqual((yield* Ref.get(begun)).filter((block) => block === 1).length, 5)
+      assert.deepStrictEqual<ReadonlyArray<number>>((yield* now((yield* TreePlanner).changes())).quarantined, [1])
+    }).pipe(Effect.provide(world)))
+
+  it.effect("ND-3: a crash between sending and the receipt sends the same transaction again, and none beside it", () =>
+    Effect.gen(function*() {
+      const { holdBack, sent } = yield* Knobs
+      yield* Ref.set(holdBack, true)
+      yield* Effect.scoped(Effect.andThen(startRoles(), pass(40)))
+      assert.strictEqual((yield* Ref.get(sent)).length >= 1, true)
+      yield* Ref.set(holdBack, false)
+      yield* startRoles()
+      yield* pass(40)
+      assert.strictEqual(new Set((yield* Ref.get(sent)).slice(0, 2)).size, 1)
+      const ends = yield* reached
+      assert.strictEqual(ends[0], 3)
+      assert.strictEqual(new Set(ends).size, ends.length)
+    }).pipe(Effect.provide(world)))
+
+  it.effect("ND-3: an update that was included while the node was down is concluded, and the next one follows", () =>
+    Effect.gen(function*() {
+      const { settleForeign } = yield* Knobs
+      const store = yield* Store
+      // Somebody else was faster; our transaction is still pending when the node starts.
+      yield* pass(30)
+      yield* settleForeign(3)
+      yield* store.putSubmission(
+        new Submission({ from: refOf(0), to: refOf(3), nonce: -1, raw: "0x02", hash: `0x${"ab".repeat(32)}` as never, state: "pending" }),
+        []
+      )
+      const supervisor = yield* startRoles()
+      yield* pass(60)
+      assert.deepStrictEqual((yield* reached).slice(0, 2), [3, 6])
+      assert.isTrue((yield* supervisor.status).every(({ restarts }) => restarts === 0))
+      assert.isTrue((yield* store.submissions).every(({ hash }) => hash !== `0x${"ab".repeat(32)}`), "it is abandoned")
+    }).pipe(Effect.provide(world)))
+
+  it.effect("ST-2: a rest too small for an update is settled once patience runs out", () =>
+    Effect.gen(function*() {
+      const { failure } = yield* Knobs
+      yield* Ref.set(failure, (block) => block > 4 ? new ProvingFailed({ subject: `block ${block}`, reason: "never", retry: false }) : undefined)
+      yield* startRoles()
+      yield* pass(120)
+      assert.deepStrictEqual(yield* reached, [3])
+      assert.match((yield* now((yield* Settler).changes())).activity, /1 of 3 blocks/)
+      yield* pass(300)
+      assert.deepStrictEqual(yield* reached, [3, 4])
+    }).pipe(Effect.provide(world)))
+
+  it.effect("FM-5: a quote's cap covers the dearest course of the next blocks", () =>
+    Effect.gen(function*() {
+      yield* startRoles()
+      yield* pass(30)
+      const fees = yield* FeeController
+      const now1 = yield* fees.quote({ proverGas: 16_000n as never, blocks: 1 })
+      const later = yield* fees.quote({ proverGas: 16_000n as never, blocks: 1_000 })
+      assert.strictEqual(now1.fee, now1.price * 16_000n)
+      assert.isTrue(now1.maxProverFee > now1.fee && later.maxProverFee > now1.maxProverFee)
+      assert.strictEqual(later.priceBound, (1n << 64n) - 1n, "the price has an end, and so has the bound")
+    }).pipe(Effect.provide(world)))
+})
