@@ -96,8 +96,8 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
         const heaviest = forest.heaviest()
         const open = new Set([...blocks.values()].map(({ hash }) => hash))
         for (const [hash] of jobs) if (forest.covers(hash) || !open.has(hash)) yield* FiberMap.remove(jobs, hash)
-        // One more than the pool runs: its witness is ready when a worker is.
-        for (let number = forest.tip.number + 1; (yield* FiberMap.size(jobs)) <= capacity; number++) {
+        // Never more than the pool runs: an ancestry proof, which an update waits for, is next when a worker is free.
+        for (let number = forest.tip.number + 1; (yield* FiberMap.size(jobs)) < capacity; number++) {
           const block = blocks.get(number)
           if (block === undefined) break
           if (forest.covers(block.hash) || quarantined.has(block.number)) continue
