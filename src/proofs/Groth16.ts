@@ -1,5 +1,5 @@
 /**
- * The Groth16 proof system on snarkjs: one 256-byte proof per block, bundles instead of merges (ST-3, ST-7).
+ * The Groth16 proof system on the curve of snarkjs: one 256-byte proof per block, bundles instead of merges (ST-3, ST-7).
  *
  * L1 verifies a whole bundle in one batched pairing equation, so putting neighbours together costs nothing and pays nothing
  * (RW-2).

@@ -38,10 +38,10 @@ const g2 = ([x, y, [zReal, zImaginary]]: G2Decimal): G2 => {
 }
 
 /** What snarkjs and rapidsnark write, as the 256 bytes. */
-export const encodeProof = (proof: Groth16Proof): Uint8Array => {
-  const a = g1(proof.pi_a)
-  const b = g2(proof.pi_b)
-  const c = g1(proof.pi_c)
+export const encodeProof = (proof: Groth16Proof): Uint8Array => encodePoints({ a: g1(proof.pi_a), b: g2(proof.pi_b), c: g1(proof.pi_c) })
+
+/** The 256 bytes of three points, none of them at infinity. */
+export const encodePoints = ({ a, b, c }: ProofPoints): Uint8Array => {
   const words = [a[0], a[1], b[0][1], b[0][0], b[1][1], b[1][0], c[0], c[1]]
   const bytes = new Uint8Array(proofLength)
   words.forEach((word, index) => {

@@ -151,7 +151,38 @@ declare module "snarkjs" {
     /** On the curve, or at infinity. Says nothing about the subgroup. */
     readonly isValid: (a: CurvePoint) => boolean
     readonly timesScalar: (a: CurvePoint, scalar: bigint) => CurvePoint
+    readonly timesFr: (a: CurvePoint, scalar: FieldElement) => CurvePoint
+    /** The sum of affine points, each times its scalar (32 bytes, little-endian, not in Montgomery form). */
+    readonly multiExpAffine: (points: Uint8Array, scalars: Uint8Array) => Promise<CurvePoint>
   }
+
+  /** An element of the scalar field: 32 bytes, little-endian, in Montgomery form. */
+  export type FieldElement = Uint8Array
+
+  /** The scalar field. Arrays of elements are their bytes in a row. */
+  export interface ScalarField {
+    /** log2 of the largest domain that has a Fourier transform. */
+    readonly s: number
+    /** `w[i]` generates the domain of 2^i elements. */
+    readonly w: ReadonlyArray<FieldElement>
+    /** Shifts the largest domain to one that does not meet it. */
+    readonly shift: FieldElement
+    readonly one: FieldElement
+    readonly random: () => FieldElement
+    readonly mul: (a: FieldElement, b: FieldElement) => FieldElement
+    readonly neg: (a: FieldElement) => FieldElement
+    readonly fft: (values: Uint8Array) => Promise<Uint8Array>
+    readonly ifft: (values: Uint8Array) => Promise<Uint8Array>
+    /** Element i times `first · increment^i`. */
+    readonly batchApplyKey: (values: Uint8Array, first: FieldElement, increment: FieldElement) => Promise<Uint8Array>
+  }
+
+  /** One step of work in the curve's WebAssembly: memory for variable `var`, a call with variables or numbers, a result. */
+  export type CurveCommand =
+    | { readonly cmd: "ALLOCSET"; readonly var: number; readonly buff: Uint8Array }
+    | { readonly cmd: "ALLOC"; readonly var: number; readonly len: number }
+    | { readonly cmd: "CALL"; readonly fnName: string; readonly params: ReadonlyArray<{ readonly var: number } | { readonly val: number }> }
+    | { readonly cmd: "GET"; readonly out: number; readonly var: number; readonly len: number }
 
   export interface Curve {
     readonly name: string
@@ -159,6 +190,8 @@ declare module "snarkjs" {
     readonly q: bigint
     /** Order of the scalar field. */
     readonly r: bigint
+    readonly Fr: ScalarField
+    readonly tm: { readonly queueAction: (commands: ReadonlyArray<CurveCommand>) => Promise<ReadonlyArray<Uint8Array>> }
     readonly G1: Group<bigint>
     readonly G2: Group<readonly [bigint, bigint]>
     /** Whether the product of the pairings of (G1, G2), (G1, G2), … is one. */
