@@ -21,7 +21,7 @@ const presenter = CliOutput.layerPresenter({
   present: (event) =>
     event._tag === "InvalidInvocation"
       ? Console.error(
-        `${event.errors.map(({ message }) => message).join("; ")}\nSee \`lignum ${[...event.commandPath.slice(1), "--help"].join(" ")}\`.`
+        `lignum: ${event.errors.map(({ message }) => message.replace(/\s*\n\s*/g, " ").trim()).join("; ")}\nSee \`lignum ${[...event.commandPath.slice(1), "--help"].join(" ")}\`.`
       )
       : CliOutput.defaultPresenter.present(event)
 })

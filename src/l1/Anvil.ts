@@ -49,8 +49,15 @@ export const findBinary = (binary: string, variable: string): Effect.Effect<stri
     return found === undefined ? Effect.fail(new BinaryMissing({ binary, variable })) : Effect.succeed(found)
   })
 
-// The shell outlives neither side: it ends anvil when the pipe to us closes, which also happens when we are killed.
-const watchdog = `"$@" & child=$!; trap 'kill $child' TERM INT; read -r _; kill $child 2>/dev/null; wait $child`
+// Ends anvil when the pipe to us closes, which also happens when we are killed; and ends itself when anvil does.
+const watchdog = [
+  `exec 3<&0`,
+  `"$@" 3<&- & child=$!`,
+  `trap 'kill $child' TERM INT`,
+  `{ read -r _ <&3; kill $child; } 2>/dev/null & reader=$!`,
+  `wait $child`,
+  `kill $reader 2>/dev/null`
+].join("\n")
 
 /**
  * Starts a chain and stops it when the scope closes.

@@ -67,4 +67,4 @@ export const keysBuild = Command.make(
     }
     yield* Console.log(`keys are in ${given.directory}; they are for development only: one machine made them`)
   })
-).pipe(Command.withDescription("Compile the circuits and build their keys, for development or as the start of a ceremony"))
+).pipe(Command.withDescription("Compile the circuits and build development keys for them"))

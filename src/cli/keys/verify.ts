@@ -4,6 +4,7 @@
 import { Console, Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import { devnetKeysDirectory, verifyKeys } from "../../proofs/CircuitKeys.ts"
+import { encodeManifest } from "../../proofs/CircuitManifest.ts"
 import { keyProgress } from "./progress.ts"
 
 export const keysVerify = Command.make(
@@ -24,7 +25,7 @@ export const keysVerify = Command.make(
       onProgress: keyProgress(json),
       ...(Option.isSome(ptau) ? { ptau: ptau.value } : {})
     })
-    if (json) return yield* Console.log(JSON.stringify(report))
+    if (json) return yield* Console.log(JSON.stringify({ ...report, manifest: JSON.parse(encodeManifest(report.manifest)) }))
     yield* Console.log(`the keys in ${directory} are whole and belong to the circuits${Option.isSome(ptau) ? ", and their setup holds" : ""}`)
   })
 ).pipe(Command.withDescription("Check keys against their manifest, the circuits and, with --ptau, the whole setup"))
