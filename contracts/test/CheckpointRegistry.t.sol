@@ -82,6 +82,14 @@ contract CheckpointRegistryTest is Base {
         }
     }
 
+    function test_CP1_refusesTheSameNumberAgain() public {
+        _register(_next(4), 15);
+        Checkpoint memory again = _next(4);
+        bytes memory signature = Signers.certify(FIRST, 15, registry.checkpointDigest(checkpointId(again)));
+        vm.expectRevert(abi.encodeWithSelector(I.CP1_NumberNotAboveHead.selector, 4, 4));
+        registry.register(again, 15, signature);
+    }
+
     // CP-2
 
     /// forge-config: default.fuzz.runs = 64

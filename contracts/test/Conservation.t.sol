@@ -144,8 +144,22 @@ contract ConservationTest is Base {
         vm.assertEq(unallocated, handler.funded() - handler.pots());
     }
 
-    /// @dev A history in which nothing ever moved would prove nothing.
-    function afterInvariant() external view {
-        vm.assertTrue(handler.moves() > 0);
+    /// @dev A handler that never moved anything would prove nothing: this history pays, overlaps, falls short and claims.
+    function test_RW5_theHandlerMakesHistory() public {
+        handler.fund(1e18);
+        handler.register(3);
+        handler.update(0, 2, 1);
+        handler.update(0, 3, 2);
+        handler.register(5);
+        handler.update(2, 5, 4);
+        handler.update(0, 1, 0);
+        handler.claim(1);
+        vm.assertEq(handler.moves(), 3);
+        vm.assertEq(handler.tipNumber(), 8);
+        vm.assertTrue(handler.claimed() > 0);
+        vm.assertTrue(handler.pots() == handler.funded());
+        invariant_RW5_potsBecomeCreditsAndReserves();
+        invariant_RW5_theVaultCanPay();
+        invariant_RW3_everyBlockIsPaidOnce();
     }
 }

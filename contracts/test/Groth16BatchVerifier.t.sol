@@ -62,6 +62,28 @@ contract Groth16BatchVerifierTest is Base {
         vm.assertFalse(verifier.verify(from, leaves, ancestry, proof));
     }
 
+    /// @dev Whoever knew the coefficients before the proof is fixed could choose errors that cancel under them. Seeds that
+    /// leave the proof out, and the seed of the proof before it was changed, are what could be known.
+    function test_ST3_refusesErrorsMadeForForeseeableCoefficients() public view {
+        (bytes32 from, Leaf[] memory leaves, bytes32[] memory ancestry) = _statement(2, 2, 0);
+        bytes memory proof = Groth16.prove(from, leaves, ancestry, 5);
+        bytes32 keysHash = verifier.verifyingKeysHash();
+        bytes32[3] memory seeds = [
+            keysHash,
+            keccak256(abi.encodePacked(keysHash, abi.encodeCall(verifier.verify, (from, leaves, ancestry, "")))),
+            keccak256(abi.encodePacked(keysHash, abi.encodeCall(verifier.verify, (from, leaves, ancestry, proof))))
+        ];
+        for (uint256 i; i < 3; ++i) {
+            uint256 coefficient = uint256(uint128(uint256(keccak256(abi.encode(seeds[i], uint256(0)))))) + 1;
+            bytes memory forged = bytes.concat(proof);
+            (uint256 x, uint256 y) = Groth16.multiply(99);
+            _addToC(forged, 0, x, y);
+            (x, y) = Groth16.multiply(mulmod(Groth16.ORDER - 99, Groth16.inverse(coefficient), Groth16.ORDER));
+            _addToC(forged, 1, x, y);
+            vm.assertFalse(verifier.verify(from, leaves, ancestry, forged));
+        }
+    }
+
     /// @dev A valid proof can be changed into another valid one; the statement, and so the prover paid, stays.
     function test_ST3_acceptsARerandomisedProof() public view {
         (bytes32 from, Leaf[] memory leaves, bytes32[] memory ancestry) = _statement(3, 1, 0);

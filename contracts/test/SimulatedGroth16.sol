@@ -153,13 +153,13 @@ library SimulatedGroth16 {
             sum = addmod(sum, mulmod(_base(circuit, i + 1), inputs[i], ORDER), ORDER);
         }
         uint256 rest = addmod(mulmod(ALPHA, BETA, ORDER), mulmod(sum, GAMMA, ORDER), ORDER);
-        uint256 c = mulmod(addmod(mulmod(a, b, ORDER), ORDER - rest, ORDER), _inverse(delta), ORDER);
+        uint256 c = mulmod(addmod(mulmod(a, b, ORDER), ORDER - rest, ORDER), inverse(delta), ORDER);
         (uint256 ax, uint256 ay) = multiply(a);
         (uint256 cx, uint256 cy) = multiply(c);
         return abi.encodePacked(ax, ay, generator2(b), cx, cy);
     }
 
-    function _inverse(uint256 value) private view returns (uint256) {
+    function inverse(uint256 value) internal view returns (uint256) {
         (, bytes memory result) =
             address(5).staticcall(abi.encode(uint256(32), uint256(32), uint256(32), value, ORDER - 2, ORDER));
         return abi.decode(result, (uint256));

@@ -221,12 +221,24 @@ contract StateUpdateTest is World {
     }
 
     /// @dev The checkpoint names the END block, but another number: the quorum erred, and numbers must agree.
-    function test_ST2_refusesACheckpointWithAnotherNumber() public {
-        Checkpoint memory wrong = checkpoint(3);
+    /// forge-config: default.fuzz.runs = 16
+    function testFuzz_ST2_refusesACheckpointWithAnotherNumber(uint8 number) public {
+        uint64 wrongNumber = uint64(bound(number, 1, 9));
+        vm.assume(wrongNumber != 4);
+        Checkpoint memory wrong = checkpoint(wrongNumber);
         I.Update memory update = updateOf(0, 4, wrong);
         update.leaves[3].blockHash = wrong.blockHash;
         prove(update);
-        vm.expectRevert(abi.encodeWithSelector(I.ST2_NotContinued.selector, 4, 3));
+        vm.expectRevert(abi.encodeWithSelector(I.ST2_NotContinued.selector, 4, wrongNumber));
+        submit(update);
+    }
+
+    /// @dev An END of the checkpoint's own height, but another block, has no way on to it.
+    function test_ST2_refusesARivalOfTheCheckpointsBlock() public {
+        I.Update memory update = updateOf(0, 4, checkpoint(4));
+        update.leaves[3].blockHash = bytes32(uint256(7));
+        prove(update);
+        vm.expectRevert(abi.encodeWithSelector(I.ST2_NotContinued.selector, 4, 4));
         submit(update);
     }
 
