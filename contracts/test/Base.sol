@@ -9,16 +9,7 @@ interface Vm {
         address emitter;
     }
 
-    struct Gas {
-        uint64 gasLimit;
-        uint64 gasTotalUsed;
-        uint64 gasMemoryUsed;
-        int64 gasRefunded;
-        uint64 gasRemaining;
-    }
-
     function assertEq(uint256, uint256) external pure;
-    function assertEq(uint256, uint256, string calldata) external pure;
     function assertEq(bytes32, bytes32) external pure;
     function assertEq(address, address) external pure;
     function assertEq(bytes calldata, bytes calldata) external pure;
@@ -33,7 +24,6 @@ interface Vm {
     function expectRevert(bytes calldata) external;
     function getNonce(address) external view returns (uint64);
     function getRecordedLogs() external returns (Log[] memory);
-    function lastCallGas() external view returns (Gas memory);
     function prank(address) external;
     function recordLogs() external;
     function snapshotGasLastCall(string calldata, string calldata) external returns (uint256);
