@@ -71,10 +71,10 @@ const program = ({ progress, runs, seed }: BenchOptions) =>
     const of = (figures: typeof four, name: keyof (typeof four)[number]) => median(figures.map((each) => each[name]))
     return {
       bars: [
-        { id: "update of 8 blocks, END at a checkpoint's block", value: of(four, "atCheckpoint"), unit: "gas", atMost: 849_999 },
-        { id: "update of 8 blocks with an ancestry proof", value: of(four, "withAncestry"), unit: "gas", atMost: 1_079_999 },
-        { id: "checkpoint of 4 validators", value: of(four, "checkpoint"), unit: "gas", atMost: 259_999 },
-        { id: "checkpoint of 64 validators", value: of(sixtyFour, "checkpoint"), unit: "gas", atMost: 299_999 }
+        { id: "update-8-blocks-at-checkpoint", value: of(four, "atCheckpoint"), unit: "gas", atMost: 849_999 },
+        { id: "update-8-blocks-with-ancestry", value: of(four, "withAncestry"), unit: "gas", atMost: 1_079_999 },
+        { id: "checkpoint-4-validators", value: of(four, "checkpoint"), unit: "gas", atMost: 259_999 },
+        { id: "checkpoint-64-validators", value: of(sixtyFour, "checkpoint"), unit: "gas", atMost: 299_999 }
       ],
       details: { blocks: blockCount, checkpointsPassed: 2, four, sixtyFour }
     } satisfies Measurements

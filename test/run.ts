@@ -41,7 +41,13 @@ const vitest = (name: string, ...args: ReadonlyArray<string>) => (): Count => {
 }
 
 const forge = (): Count => {
-  const { status, stdout } = spawnSync(binary("forge"), ["test"], { cwd: root, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] })
+  const { status, stdout } = spawnSync(binary("forge"), ["test"], {
+    cwd: root,
+    encoding: "utf8",
+    // A change of gas has to be meant: commit the new snapshots with it.
+    env: { ...process.env, FORGE_SNAPSHOT_CHECK: "true" },
+    stdio: ["ignore", "pipe", "inherit"]
+  })
   process.stdout.write(stdout)
   const summary = /(\d+) tests passed, (\d+) failed/.exec(stdout)
   if (summary === null) return { passed: 0, failed: 1 }
