@@ -3,15 +3,21 @@
  * The `lignum` command.
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
-import { Cause, Console, Effect, Exit, Layer, type Runtime } from "effect"
-import { CliOutput, Command } from "effect/cli"
+import { Cause, Console, Effect, Exit, Layer, Runtime } from "effect"
+import { CliError, CliOutput, Command } from "effect/cli"
 import packageJson from "../package.json" with { type: "json" }
 import { lignum } from "./cli/lignum.ts"
 
-/** 0 for an end that was asked for, Ctrl-C included; 2 where a person can mend what is wrong; 1 where lignum is to blame. */
+/**
+ * 0 for an end that was asked for, Ctrl-C and help included; 2 where a person can mend what is wrong; 1 where lignum is to
+ * blame: a defect, or an error that says so itself.
+ */
 const exitCode = (exit: Exit.Exit<unknown, unknown>): number => {
   if (Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return 0
-  return Cause.hasDies(exit.cause) ? 1 : 2
+  if (Cause.hasDies(exit.cause)) return 1
+  const error = Cause.squash(exit.cause)
+  if (error instanceof CliError.ShowHelp) return error.errors.length === 0 ? 0 : 2
+  return typeof error === "object" && error !== null && Runtime.errorExitCode in error ? 1 : 2
 }
 
 const teardown: Runtime.Teardown = (exit, onExit) => onExit(exitCode(exit))
@@ -29,7 +35,7 @@ const presenter = CliOutput.layerPresenter({
 const reportFailure = (cause: Cause.Cause<unknown>) => {
   if (Cause.hasInterruptsOnly(cause)) return Effect.void
   const error = Cause.squash(cause)
-  if (error instanceof Error && "_tag" in error && error._tag === "ShowHelp") return Effect.void
+  if (error instanceof CliError.ShowHelp) return Effect.void
   return Cause.hasDies(cause)
     ? Console.error(`lignum met an error of its own; please report it:\n${Cause.pretty(cause)}`)
     : Console.error(`lignum: ${error instanceof Error ? error.message : String(error)}`)

@@ -1,7 +1,7 @@
 /**
  * `lignum devnet`: a whole rollup on this machine, proving and settling until it is stopped.
  */
-import { Clock, Console, Duration, Effect, Logger, type LogLevel, Option, References, Schedule, Schema, type Scope, Stream } from "effect"
+import { Clock, Console, Duration, Effect, Logger, type LogLevel, Option, References, Runtime, Schedule, Schema, type Scope, Stream } from "effect"
 import { Command, Flag } from "effect/cli"
 import logUpdate from "log-update"
 import { availableParallelism } from "node:os"
@@ -16,6 +16,7 @@ import { DevnetLedgerConfig } from "../ledger/DevnetLedgerConfig.ts"
 
 /** An invariant does not hold: the report says which. Nothing is more worth reporting. */
 class InvariantBroken extends Schema.TaggedError<InvariantBroken>()("InvariantBroken", { names: Schema.Array(Schema.String) }) {
+  override readonly [Runtime.errorExitCode] = 1
   override get message() {
     return `these invariants do not hold: ${this.names.join(", ")}. Please report it with the data folder.`
   }
@@ -81,14 +82,11 @@ const flags = {
 }
 
 /** Log lines, one each, without a stack. */
-const lineLogger = (minimum: LogLevel.LogLevel, write: (line: string) => void) =>
-  Logger.make(({ date, logLevel, message }) => {
+const withLogger = (minimum: LogLevel.LogLevel, write: (line: string) => void) => <A, E, R>(effect: Effect.Effect<A, E, R>) => {
+  const logger = Logger.make(({ date, logLevel, message }) => {
     const text = (Array.isArray(message) ? message : [message]).map(String).join(" ")
     write(`${date.toISOString().slice(11, 19)} ${logLevel === "Info" ? "" : `${logLevel.toUpperCase()} `}${text}`)
-  }).pipe((logger) => ({ logger, minimum }))
-
-const withLogger = (minimum: LogLevel.LogLevel, write: (line: string) => void) => <A, E, R>(effect: Effect.Effect<A, E, R>) => {
-  const { logger } = lineLogger(minimum, write)
+  })
   return effect.pipe(Effect.provide(Logger.layer([logger])), Effect.provideService(References.MinimumLogLevel, minimum))
 }
 

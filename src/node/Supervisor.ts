@@ -3,7 +3,7 @@
  *
  * The supervisor knows names, strategies, limits and backoff. It knows nothing of what its children do.
  */
-import { Cause, Clock, Context, Deferred, Duration, Effect, Exit, Fiber, Queue, Schema, Scope, type Stream, SubscriptionRef } from "effect"
+import { Cause, Clock, Context, Deferred, Duration, Effect, Exit, Fiber, Queue, Runtime, Schema, Scope, type Stream, SubscriptionRef } from "effect"
 
 /** A child that is started, restarted and stopped as one. */
 export interface Child<R = never> {
@@ -44,6 +44,8 @@ export class RestartLimitReached extends Schema.TaggedError<RestartLimitReached>
   restarts: Schema.Int,
   failure: Schema.String
 }) {
+  override readonly [Runtime.errorExitCode] = 1
+
   override get message() {
     return `${this.child} failed ${this.restarts + 1} times in a row and was given up: ${this.failure}`
   }

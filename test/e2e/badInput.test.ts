@@ -33,6 +33,14 @@ describe("wrong use ends with exit code 2 and one clear sentence", () => {
     assertPlainRefusal(await lignum(["devent"]).ended, /devent/)
   })
 
+  it("asking for help is no wrong use", async () => {
+    for (const args of [[], ["--help"], ["keys"], ["devnet", "--help"]]) {
+      const { code, stderr, stdout } = await lignum(args).ended
+      assert.strictEqual(code, 0, stderr)
+      assert.match(stdout, /lignum/)
+    }
+  })
+
   it("a value out of range", async () => {
     assertPlainRefusal(await lignum(["devnet", "--until-updates", "0"]).ended, /until-updates/)
     assertPlainRefusal(await lignum(["devnet", "--block-time", "soon"]).ended, /block-time/)
