@@ -6,7 +6,7 @@ import { Command, Flag } from "effect/cli"
 import logUpdate from "log-update"
 import { availableParallelism } from "node:os"
 import { startDevnet, untilUpdates } from "../devnet/Devnet.ts"
-import { defaultDevnet, type DevnetConfig } from "../devnet/DevnetConfig.ts"
+import { defaultDevnet, type DevnetConfig, maxBlocksPerUpdate } from "../devnet/DevnetConfig.ts"
 import { emptyPicture, feed, paint, type Picture } from "../devnet/Feed.ts"
 import { renderFrame } from "../devnet/LiveView.ts"
 import { plainLines, updateLine } from "../devnet/PlainView.ts"
@@ -22,8 +22,15 @@ class InvariantBroken extends Schema.TaggedError<InvariantBroken>()("InvariantBr
   }
 }
 
-const positive = (name: string, fallback: number) =>
-  Flag.Int(name).pipe(Flag.withSchema(Schema.Int.check(Schema.isGreaterThan(0))), Flag.withDefault(fallback))
+/** A whole number within bounds; its description ends with the default. */
+const whole = (name: string, description: string, fallback: number, maximum: number) =>
+  Flag.Int(name).pipe(
+    Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum }))),
+    Flag.withDescription(`${description} (default ${fallback})`),
+    Flag.withDefault(fallback)
+  )
+
+const { ledger: defaults } = defaultDevnet
 
 const flags = {
   data: Flag.String("data").pipe(
@@ -40,35 +47,32 @@ const flags = {
     Flag.withDefault(false)
   ),
   seed: Flag.String("seed").pipe(
-    Flag.withDescription("What keys, traffic and quorums derive from"),
-    Flag.withDefault(defaultDevnet.ledger.seed)
+    Flag.withDescription(`What keys, traffic and quorums derive from (default "${defaults.seed}")`),
+    Flag.withDefault(defaults.seed)
   ),
   blockTime: Flag.String("block-time").pipe(
     Flag.withSchema(Schema.DurationFromString.check(
       Schema.makeFilter((time: Duration.Duration) => Duration.toMillis(time) >= 100 || "a duration of at least 100 millis")
     )),
-    Flag.withDescription("Time from block to block, as in \"6 seconds\""),
-    Flag.withDefault(defaultDevnet.ledger.blockTime)
+    Flag.withDescription(`Time from block to block, as in "500 millis" (default "${Duration.toSeconds(defaults.blockTime)} seconds")`),
+    Flag.withDefault(defaults.blockTime)
   ),
-  checkpointInterval: positive("checkpoint-interval", defaultDevnet.ledger.checkpointInterval).pipe(
-    Flag.withDescription("Blocks from checkpoint to checkpoint")
-  ),
-  validators: Flag.Int("validators").pipe(
-    Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maxValidators }))),
-    Flag.withDescription(`Validators that certify checkpoints, ${maxValidators} at most`),
-    Flag.withDefault(defaultDevnet.ledger.validators)
-  ),
-  blocksPerUpdate: positive("blocks-per-update", defaultDevnet.blocksPerUpdate).pipe(
-    Flag.withDescription("Blocks that a state update covers, or a multiple of it")
+  checkpointInterval: whole("checkpoint-interval", "Blocks from checkpoint to checkpoint", defaults.checkpointInterval, 1_000_000),
+  validators: whole("validators", `Validators that certify checkpoints, ${maxValidators} at most`, defaults.validators, maxValidators),
+  blocksPerUpdate: whole(
+    "blocks-per-update",
+    `Blocks that a state update covers, or a multiple of it, ${maxBlocksPerUpdate} at most`,
+    defaultDevnet.blocksPerUpdate,
+    maxBlocksPerUpdate
   ),
   workers: Flag.Int("workers").pipe(
-    Flag.withSchema(Schema.Int.check(Schema.isGreaterThan(0))),
+    Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 256 }))),
     Flag.withDescription("Proofs at once; as many as there are cores if not given"),
     Flag.optional
   ),
   l1Port: Flag.Int("l1-port").pipe(
     Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 }))),
-    Flag.withDescription("Port of the L1 chain on loopback; 0 picks a free one"),
+    Flag.withDescription("Port of the L1 chain on loopback (default 0: picks a free one)"),
     Flag.withDefault(defaultDevnet.l1Port)
   ),
   keys: Flag.String("keys").pipe(

@@ -25,9 +25,14 @@ export class AnvilFailed extends Schema.TaggedError<AnvilFailed>()("AnvilFailed"
   output: Schema.String
 }) {
   override get message() {
-    return /address already in use/i.test(this.output)
-      ? `port ${this.port} is taken: stop what listens there, or choose another with --l1-port (0 picks a free one)`
-      : `anvil did not start: ${this.output.trim().split("\n").slice(-3).join(" ") || "it said nothing"}`
+    if (/address already in use/i.test(this.output)) {
+      return `port ${this.port} is taken: stop what listens there, or choose another with --l1-port (0 picks a free one)`
+    }
+    const said = this.output.split("\n").map((line) => line.trim()).filter((line) => line !== "")
+    if (said.some((line) => line.includes("--load-state"))) {
+      return `the saved chain is damaged (${said[0]}): restore the file, or start anew with another data folder`
+    }
+    return `anvil did not start: ${said.slice(-3).join(" ") || "it said nothing"}`
   }
 }
 

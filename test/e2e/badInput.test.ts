@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
 import { devnetKeysDirectory } from "../../src/proofs/CircuitKeys.ts"
 import { type Ended, lignum } from "./lignum.ts"
 
@@ -85,6 +86,24 @@ describe("wrong use ends with exit code 2 and one clear sentence", () => {
       writeFileSync(file, "something precious")
       assertPlainRefusal(await lignum(["devnet", "--json", "--data", file]).ended, /data folder/, /--data/)
       assert.strictEqual(readFileSync(file, "utf8"), "something precious")
+    }))
+
+  it("a data folder with a damaged chain or addresses file", () =>
+    inTemporaryFolder(async (folder) => {
+      writeFileSync(join(folder, "l1.json"), "{")
+      assertPlainRefusal(await lignum(["devnet", "--json", "--data", folder]).ended, /saved chain is damaged/, /l1\.json/, /restore/)
+      rmSync(join(folder, "l1.json"))
+      writeFileSync(join(folder, "addresses.json"), "{")
+      assertPlainRefusal(await lignum(["devnet", "--json", "--data", folder]).ended, /addresses\.json/, /Restore/)
+    }))
+
+  it("a data folder that was made with another seed", () =>
+    inTemporaryFolder(async (folder) => {
+      const first = lignum(["devnet", "--data", folder, "--seed", "one", "--json"])
+      while (!existsSync(join(folder, "addresses.json"))) await sleep(100)
+      first.interrupt()
+      assert.strictEqual((await first.ended).code, 0)
+      assertPlainRefusal(await lignum(["devnet", "--json", "--data", folder, "--seed", "two"]).ended, /seed was "one", is "two"/)
     }))
 
   it("a data folder with files that are none of ours", () =>
