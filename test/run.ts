@@ -60,6 +60,7 @@ const steps: ReadonlyArray<readonly [name: string, step: () => Count]> = [
   ["lint", check(binary("oxlint"), "--deny-warnings")],
   ["Solidity lint", check(binary("solhint"), "--max-warnings", "0", "contracts/src/**/*.sol")],
   ["Solidity format", check(binary("forge"), "fmt", "--check")],
+  ["rules", check(process.execPath, "test/rules.ts")],
   ["flake", check(process.execPath, "test/flake/check.ts")],
   ["contracts", forge],
   ["units", vitest("units", "--exclude", "test/e2e/**")],

@@ -1,16 +1,20 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Layer, Ref, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import { BlockNumber } from "../../src/domain/Amount.ts"
+import { BlockRef } from "../../src/domain/Block.ts"
+import { Proof, Statement } from "../../src/domain/Proof.ts"
 import { L1PollInterval } from "../../src/l1/Follower.ts"
 import { connectRoles, startRoles } from "../../src/node/ProverNode.ts"
 import { ProvingFailed } from "../../src/proofs/ProofSystem.ts"
 import { FeeController } from "../../src/roles/FeeController.ts"
+import { ProverPool } from "../../src/roles/ProverPool.ts"
 import { RewardAuditor } from "../../src/roles/RewardAuditor.ts"
 import { Settler } from "../../src/roles/Settler.ts"
 import { TreePlanner } from "../../src/roles/TreePlanner.ts"
 import * as MemoryTransport from "../../src/rpc/MemoryTransport.ts"
 import { Store, Submission } from "../../src/store/Store.ts"
-import { account, Knobs, modelPorts, refOf } from "./model.ts"
+import { account, Knobs, modelPorts, refOf, strangersProof } from "./model.ts"
 
 const world = connectRoles.pipe(
   Layer.provideMerge(Layer.mergeAll(modelPorts, MemoryTransport.layer, Layer.succeed(L1PollInterval, "250 millis")))
@@ -54,6 +58,55 @@ describe("a node under a virtual clock", () => {
       assert.deepStrictEqual([...yield* Ref.get(interrupted)].sort(), [1, 2])
       assert.deepStrictEqual((yield* Ref.get(begun)).slice(2), [5])
       assert.strictEqual((yield* now((yield* TreePlanner).changes())).tip.number, 4)
+    }).pipe(Effect.provide(world)))
+
+  it.effect("OC-3: takes the oldest blocks without a proof, as many as there are workers", () =>
+    Effect.gen(function*() {
+      yield* startRoles()
+      const { begun, provingTime } = yield* Knobs
+      yield* Ref.set(provingTime, Duration.seconds(20))
+      yield* pass(40)
+      assert.deepStrictEqual(yield* Ref.get(begun), [1, 2, 3, 4])
+    }).pipe(Effect.provide(world)))
+
+  it.effect("OC-1, OC-4: a stranger's proof takes the place of work in progress, and its false block number is found out", () =>
+    Effect.gen(function*() {
+      yield* startRoles()
+      const { interrupted, provingTime } = yield* Knobs
+      yield* Ref.set(provingTime, Duration.minutes(2))
+      yield* pass(20)
+      const planner = yield* TreePlanner
+      const theirs = strangersProof(1)
+      const elsewhere = new Proof({
+        ...theirs,
+        statement: new Statement({ ...theirs.statement, from: new BlockRef({ ...theirs.statement.from, number: BlockNumber.make(1) }) })
+      })
+      assert.match((yield* Effect.flip(planner.offer({ proof: elsewhere }))).reason, /not over this ledger's blocks/)
+      assert.isTrue(yield* planner.offer({ proof: theirs }))
+      assert.isFalse(yield* planner.offer({ proof: theirs }), "known already")
+      yield* pass(1)
+      assert.deepStrictEqual(yield* Ref.get(interrupted), [1])
+      assert.deepStrictEqual((yield* now(planner.changes())).heaviest.map(({ id }) => id), [theirs.id])
+    }).pipe(Effect.provide(world)))
+
+  it.effect("OC-5: a proof that comes too late is no error", () =>
+    Effect.gen(function*() {
+      yield* startRoles()
+      const { settleForeign } = yield* Knobs
+      yield* pass(30)
+      yield* settleForeign(4)
+      yield* pass(2)
+      assert.isFalse(yield* (yield* TreePlanner).offer({ proof: strangersProof(2) }))
+    }).pipe(Effect.provide(world)))
+
+  it.effect("ND-5: whoever is idle says why", () =>
+    Effect.gen(function*() {
+      yield* startRoles()
+      yield* pass(2)
+      assert.match((yield* now((yield* ProverPool).changes())).idle ?? "", /no block waits for a proof/)
+      assert.match((yield* now((yield* Settler).changes())).activity, /no checkpoint beyond block 0/)
+      yield* pass(16)
+      assert.match((yield* now((yield* Settler).changes())).activity, /2 of 3 blocks for an update|1 of 3 blocks for an update/)
     }).pipe(Effect.provide(world)))
 
   it.effect("ND-4: inputs that cannot succeed are quarantined and told, and nothing spins on them", () =>

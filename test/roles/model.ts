@@ -54,6 +54,19 @@ const headers = [chain.genesis, ...chain.blocks.map(({ block }) => block.header)
 export const refOf = (number: number): BlockRef =>
   chain.blocks[number - 1]?.block.ref ?? genesisCheckpoint({ number: chain.genesis.number, hash: chain.genesis.hash } as BlockRef, chain.genesis.stateRoot).block
 
+/** A proof of one block by a competitor. */
+export const strangersProof = (number: number) => {
+  const { hash, proverFees, proverGasUsed } = headers[number]!
+  return new Proof({
+    statement: new Statement({
+      from: refOf(number - 1),
+      leaves: [new Leaf({ blockHash: hash, prover: prover(9), proverFees, proverGas: proverGasUsed })]
+    }),
+    system: "groth16",
+    bytes: "0x09"
+  })
+}
+
 const ledger = Layer.effect(LedgerSource, Effect.gen(function*() {
   const height = yield* SubscriptionRef.make(0)
   yield* SubscriptionRef.update(height, (n) => n + 1).pipe(Effect.delay(blockTime), Effect.repeat(Schedule.recurs(chain.blocks.length - 1)), Effect.forkScoped)

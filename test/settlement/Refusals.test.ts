@@ -14,8 +14,9 @@ import { CheckpointId, type HexBytes, StateRoot, toAddress, toHex32 } from "../.
 import { Leaf, Proof, Statement } from "../../src/domain/Proof.ts"
 import { validatorKeyPairFrom, verifyCertificate, verifyPossession } from "../../src/domain/QuorumCertificate.ts"
 import { planUpdate } from "../../src/domain/UpdatePlan.ts"
-import { checkpointRegistryAbi } from "../../src/l1/abi.ts"
+import { checkpointRegistryAbi, settlementErrorsAbi, stateUpdateAbi } from "../../src/l1/abi.ts"
 import type { Update } from "../../src/l1/L1.ts"
+import { encodeUpdate } from "../../src/l1/ViemL1.ts"
 import { devnetValidatorRegistration, devnetValidatorSet } from "../../src/ledger/Validators.ts"
 import { loadKeys } from "../../src/proofs/CircuitKeys.ts"
 import * as Groth16 from "../../src/proofs/Groth16.ts"
@@ -76,13 +77,26 @@ const registryRefusal = (world: Effect.Success<ReturnType<typeof freshWorld>>, c
   })
 
 layer(services, { excludeTestServices: true, timeout: "5 minutes" })("bad input is refused by the contract and by the node", (it) => {
-  it.effect("what is refused below would be taken if it were right", () =>
+  it.effect("ST-5, ST-7: what is refused below is taken when it is right, from anybody, under the system that it names", () =>
     Effect.gen(function*() {
       const { checkpoints, proofs, world } = yield* Scene
       const system = yield* ProofSystem
       const two = yield* system.merge(proofs[0], proofs[1])
       yield* system.verify(two)
-      assert.isAbove(Number(yield* world.l1.dryRun(updateOf(two, checkpoints.slice(0, 1)))), 100_000)
+      const update = updateOf(two, checkpoints.slice(0, 1))
+      assert.isAbove(Number(yield* world.l1.dryRun(update)), 100_000)
+      // Whoever it is, registered nowhere: the race is open.
+      const submit = (system: number) =>
+        Effect.promise(() =>
+          createPublicClient({ transport: http(world.url) }).simulateContract({
+            account: stranger,
+            address: world.deployment.stateUpdate,
+            abi: [...stateUpdateAbi, ...settlementErrorsAbi],
+            functionName: "submit",
+            args: [{ ...encodeUpdate(update), system }]
+          }).then(() => "taken", (error: unknown) => String(error)))
+      assert.strictEqual(yield* submit(1), "taken")
+      assert.match(yield* submit(2), /ST3_SystemUnknown/)
     }))
 
   it.effect("ST-3, OC-1: a proof with one flipped bit", () =>
