@@ -46,6 +46,27 @@ describe("a node under a virtual clock", () => {
       assert.isTrue((yield* supervisor.status).every(({ restarts, state }) => restarts === 0 && state === "running"))
     }).pipe(Effect.provide(world)))
 
+  it.effect("ND-1: roles that fail are restarted, take up what they had, and settle on", () =>
+    Effect.gen(function*() {
+      const supervisor = yield* startRoles()
+      const { begun, ledgerBreaks } = yield* Knobs
+      for (let crash = 0; crash < 5; crash++) {
+        yield* pass(9 + crash)
+        // The planner and the fee controller each follow the ledger.
+        yield* Ref.set(ledgerBreaks, 2)
+      }
+      yield* pass(30)
+      const restarts = (yield* supervisor.status).filter((role) => role.restarts > 0)
+      assert.deepStrictEqual(restarts.map(({ name }) => name), ["tree-planner", "fee-controller"])
+      assert.isTrue(restarts.every(({ lastFailure, state }) => state === "running" && /the connection broke/.test(lastFailure ?? "")))
+      const ends = yield* reached
+      assert.deepStrictEqual(ends.slice(0, 3), [3, 6, 9])
+      assert.deepStrictEqual((yield* now((yield* RewardAuditor).changes())).alarms, [])
+      const attempts = (yield* (yield* Store).attempts).filter(({ outcome }) => outcome === "done")
+      assert.strictEqual(new Set(attempts.map(({ job }) => job)).size, attempts.length, "nothing was proven twice")
+      assert.isAbove((yield* Ref.get(begun)).length, 9)
+    }).pipe(Effect.provide(world)))
+
   it.effect("OC-4: stops work that somebody else's update made superfluous", () =>
     Effect.gen(function*() {
       yield* startRoles()

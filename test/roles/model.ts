@@ -5,7 +5,7 @@
 import { Context, Duration, Effect, Layer, Option, Ref, Schedule, Stream, SubscriptionRef } from "effect"
 import { keccak256, stringToHex } from "viem"
 import { fullBlocks } from "../../bench/Blocks.ts"
-import { ProverGas } from "../../src/domain/Amount.ts"
+import { BlockNumber, ProverGas } from "../../src/domain/Amount.ts"
 import { Checkpoint, checkpointDigest, genesisCheckpoint, QuorumCertificate } from "../../src/domain/Checkpoint.ts"
 import type { BlockRef } from "../../src/domain/Block.ts"
 import { type Bytes32, CheckpointId, TransactionHash, toHex32 } from "../../src/domain/Hash.ts"
@@ -38,6 +38,8 @@ export interface ModelKnobs {
   readonly interrupted: Ref.Ref<ReadonlyArray<number>>
   /** How proving a block ends instead of with a proof. */
   readonly failure: Ref.Ref<(block: number) => ProvingFailed | undefined>
+  /** Whether the ledger breaks off its streams of blocks at their next block, once for each that runs. */
+  readonly ledgerBreaks: Ref.Ref<number>
   /** Whether L1 keeps transactions that it is sent to itself. */
   readonly holdBack: Ref.Ref<boolean>
   /** Every transaction that L1 was sent, as often as it was sent. */
@@ -68,6 +70,10 @@ export const strangersProof = (number: number) => {
 }
 
 const ledger = Layer.effect(LedgerSource, Effect.gen(function*() {
+  const { ledgerBreaks } = yield* Knobs
+  const broken = (number: number) =>
+    Effect.flatMap(Ref.getAndUpdate(ledgerBreaks, (left) => Math.max(0, left - 1)), (left) =>
+      left > 0 ? Effect.fail(new LedgerUnavailable({ number: BlockNumber.make(number), reason: "the connection broke" })) : Effect.void)
   const height = yield* SubscriptionRef.make(0)
   yield* SubscriptionRef.update(height, (n) => n + 1).pipe(Effect.delay(blockTime), Effect.repeat(Schedule.recurs(chain.blocks.length - 1)), Effect.forkScoped)
   const genesis = { header: chain.genesis, transfers: [], number: chain.genesis.number, ref: refOf(0) } as never
@@ -81,6 +87,7 @@ const ledger = Layer.effect(LedgerSource, Effect.gen(function*() {
           next = Math.max(next, now + 1)
           return Stream.fromIterable(Array.from({ length: Math.max(0, now + 1 - first) }, (_, i) => first + i))
         }),
+        Stream.tap(broken),
         Stream.map((number) => number === 0 ? genesis : chain.blocks[number - 1]!.block)
       )
     },
@@ -223,6 +230,7 @@ const l1AndKnobs = Layer.effectContext(Effect.gen(function*() {
     begun: yield* Ref.make<ReadonlyArray<number>>([]),
     interrupted: yield* Ref.make<ReadonlyArray<number>>([]),
     failure: yield* Ref.make<(block: number) => ProvingFailed | undefined>(() => undefined),
+    ledgerBreaks: yield* Ref.make(0),
     holdBack,
     sent,
     settleForeign: Effect.fnUntraced(function*(to) {
@@ -288,8 +296,7 @@ const l1AndKnobs = Layer.effectContext(Effect.gen(function*() {
 
 /** Everything that a node stands on, in memory. */
 export const modelPorts = Layer.mergeAll(
-  ledger,
-  Layer.provideMerge(proofSystem, l1AndKnobs),
+  Layer.provideMerge(Layer.merge(ledger, proofSystem), l1AndKnobs),
   SqliteStore.layer.pipe(Layer.provide(layerSqlite(":memory:"))),
   Layer.succeed(SettlerOptions, { blocksPerUpdate: 3, maxBlocks: 16, patience: "5 minutes", shares: defaultShares }),
   Layer.succeed(FeeOptions, { rule: devnetPriceRule, blockGas: ProverGas.make(32_000n) })
