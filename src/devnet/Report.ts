@@ -116,7 +116,7 @@ export const makeReport = Effect.gen(function*() {
   return new DevnetReport({
     updates,
     checkpoints: checkpoints.size - 1,
-    blocksProven: attempts.filter(({ job, outcome }) => job.startsWith("block:") && outcome === "done").length,
+    blocksProven: yield* store.blocksProven(l1.account),
     proofsVerified: updates.reduce((sum, { blocks, endIsCheckpoint }) => sum + blocks + (endIsCheckpoint ? 0 : 1), 0),
     credits: audit.accounts,
     invariants: {

@@ -77,6 +77,11 @@ export const layer: Layer.Layer<Store, never, SqlClient.SqlClient> = Layer.effec
       return Option.map(Option.fromNullishOr(rows[0]), ({ body }) => proofJson.decode(body))
     }, Effect.orDie)
 
+    const blocksProven = Effect.fn("Store.blocksProven")(function*(prover: string) {
+      const [row] = yield* sql<{ blocks: number }>`SELECT count(*) AS blocks FROM proofs WHERE prover = ${prover}`
+      return row!.blocks
+    }, Effect.orDie)
+
     const putAncestry = Effect.fn("Store.putAncestry")(function*(proof: AncestryProof) {
       yield* sql`INSERT INTO ancestry_proofs (end_hash, checkpoint_hash, body)
         VALUES (${proof.end}, ${proof.checkpointBlock}, ${ancestryJson.encode(proof)}) ON CONFLICT DO NOTHING`
@@ -162,6 +167,7 @@ export const layer: Layer.Layer<Store, never, SqlClient.SqlClient> = Layer.effec
       putProof,
       proofsBeyond,
       blockProof,
+      blocksProven,
       putAncestry,
       ancestry,
       beginAttempt,

@@ -51,6 +51,8 @@ export class Store extends Context.Service<Store, {
   readonly proofsBeyond: (number: BlockNumber) => Effect.Effect<ReadonlyArray<Proof>>
   /** A prover's own proof of one block. */
   readonly blockProof: (block: BlockHash, prover: Address) => Effect.Effect<Option.Option<Proof>>
+  /** How many blocks a prover has proven. */
+  readonly blocksProven: (prover: Address) => Effect.Effect<number>
   readonly putAncestry: (proof: AncestryProof) => Effect.Effect<void>
   readonly ancestry: (end: BlockHash, checkpointBlock: BlockHash) => Effect.Effect<Option.Option<AncestryProof>>
 

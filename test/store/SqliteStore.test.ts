@@ -45,6 +45,7 @@ describe("ND-1: what the store has taken survives", () => {
           assert.deepStrictEqual(ranges, [[1, 2], [0, 3], [2, 3]])
           assert.deepStrictEqual(yield* store.blockProof(ref(2).hash, prover(1)), Option.some(range(1, 2)))
           assert.isTrue(Option.isNone(yield* store.blockProof(ref(2).hash, prover(9))))
+          assert.strictEqual(yield* store.blocksProven(prover(1)), 3)
         })
     ))
 
