@@ -1,7 +1,7 @@
 /**
  * The tree planner: keeps the proof forest and decides what to prove next (OC-2, OC-3).
  */
-import { Context, Effect, FiberHandle, FiberMap, Layer, Queue, Schema, Stream, SubscriptionRef } from "effect"
+import { Context, Duration, Effect, FiberHandle, FiberMap, Layer, Queue, Schema, Stream, SubscriptionRef } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 import { BlockNumber } from "../domain/Amount.ts"
 import { BlockRef } from "../domain/Block.ts"
@@ -78,12 +78,16 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
         return yield* keep(proof)
       })
 
+      // It is planned again by the next change. The pause grows while nothing succeeds: then the prover is broken, not the block.
+      let failuresInRow = 0
+      const pause = Effect.suspend(() => Effect.sleep(Duration.seconds(Math.min(2 ** failuresInRow++, 60))))
+
       const prove = (block: BlockRef) =>
         pool.proveBlock({ block }).pipe(
+          Effect.tap(() => Effect.sync(() => (failuresInRow = 0))),
           Effect.flatMap(keep),
           Effect.catchTags({
-            // It is planned again by the next change; the pause keeps a broken worker from spinning.
-            ProvingFailed: (failure) => Effect.andThen(Effect.logWarning(failure.message), Effect.sleep("1 second")),
+            ProvingFailed: (failure) => Effect.andThen(Effect.logWarning(failure.message), pause),
             Quarantined: (failure) =>
               Effect.andThen(Effect.logError(failure.message), Effect.sync(() => quarantined.add(block.number)))
           }),

@@ -149,9 +149,22 @@ describe("a node under a virtual clock", () => {
       yield* startRoles()
       const { begun, failure } = yield* Knobs
       yield* Ref.set(failure, (block) => block === 1 ? new ProvingFailed({ subject: "block 1", reason: "the worker died", retry: true }) : undefined)
-      yield* pass(90)
+      yield* pass(120)
       assert.strictEqual((yield* Ref.get(begun)).filter((block) => block === 1).length, 5)
       assert.deepStrictEqual<ReadonlyArray<number>>((yield* now((yield* TreePlanner).changes())).quarantined, [1])
+    }).pipe(Effect.provide(world)))
+
+  it.effect("ND-4: a broken prover is asked less and less often, and no block is blamed for it", () =>
+    Effect.gen(function*() {
+      yield* startRoles()
+      const { begun, failure } = yield* Knobs
+      yield* Ref.set(failure, (block) => new ProvingFailed({ subject: `block ${block}`, reason: "the prover is broken", retry: true }))
+      yield* pass(180)
+      assert.isAtMost((yield* Ref.get(begun)).length, 16)
+      assert.deepStrictEqual((yield* now((yield* TreePlanner).changes())).quarantined, [])
+      yield* Ref.set(failure, () => undefined)
+      yield* pass(180)
+      assert.isNotEmpty(yield* reached, "and when it is mended, it goes on")
     }).pipe(Effect.provide(world)))
 
   it.effect("ND-3: a crash between sending and the receipt sends the same transaction again, and none beside it", () =>

@@ -116,16 +116,25 @@ describe("ND-3: one transaction in flight", () => {
 })
 
 describe("ND-4: attempts", () => {
-  it.effect("are counted at every end, and a job that fails too often is quarantined", () =>
+  it.effect("are counted at every end, and a job that fails too often while others succeed is quarantined", () =>
     Effect.gen(function*() {
       const store = yield* Store
       for (let n = 1; n <= 5; n++) {
         assert.strictEqual(yield* store.beginAttempt("job"), n)
         yield* store.endAttempt("job", n, "failed", "no luck")
       }
+      const other = yield* store.beginAttempt("other")
+      yield* store.endAttempt("other", other, "done", "")
       const refused = yield* Effect.flip(store.beginAttempt("job"))
       assert.strictEqual(refused.attempts, 5)
       assert.strictEqual(yield* store.beginAttempt("another"), 1)
+    }).pipe(Effect.provide(open(":memory:"))))
+
+  it.effect("of a job that fails while nothing succeeds are many, but have an end", () =>
+    Effect.gen(function*() {
+      const store = yield* Store
+      for (let n = 1; n <= 25; n++) yield* store.endAttempt("job", yield* store.beginAttempt("job"), "failed", "the prover is broken")
+      assert.strictEqual((yield* Effect.flip(store.beginAttempt("job"))).attempts, 25)
     }).pipe(Effect.provide(open(":memory:"))))
 
   it.effect("persist: what was running when the node died is lost, not forgotten", () =>
