@@ -26,6 +26,13 @@ export interface DevnetConfig {
 /** Chain id of the devnet's L1: anvil's own. */
 export const l1ChainId = 31_337
 
+/**
+ * How long a checkpoint may wait before the price rises (FM-2): twice what a healthy node takes, which waits for the blocks of an
+ * update and for the checkpoint that continues them. A minute by default, where the protocol's default is 30.
+ */
+export const targetLagOf = ({ blocksPerUpdate, ledger }: DevnetConfig): Duration.Duration =>
+  Duration.times(ledger.blockTime, 2 * (blocksPerUpdate + ledger.checkpointInterval))
+
 /** The most blocks that one update of the devnet covers. */
 export const maxBlocksPerUpdate = 16
 
