@@ -24,7 +24,8 @@ import { l1Accounts, startChain } from "./Chain.ts"
 import { postCheckpoints } from "./CheckpointPoster.ts"
 import { makeBacklogReader } from "./BacklogReader.ts"
 import { openDataFolder } from "./DataFolder.ts"
-import { type DevnetConfig, maxBlocksPerUpdate, targetLagOf } from "./DevnetConfig.ts"
+import { type DevnetConfig, maxBlocksPerUpdate, settlementGasOf, targetLagOf } from "./DevnetConfig.ts"
+import { makeL1GasPrice } from "./L1GasPrice.ts"
 
 /** Starts a devnet; it runs until the scope closes. */
 export const startDevnet = Effect.fnUntraced(function*(config: DevnetConfig) {
@@ -84,7 +85,8 @@ export const startDevnet = Effect.fnUntraced(function*(config: DevnetConfig) {
         }),
         Layer.succeed(FeeOptions, {
           rule: config.ledger.price,
-          blockGas: ProverGas.make(BigInt(config.ledger.slots) * devnetSchedule.transfer)
+          blockGas: ProverGas.make(BigInt(config.ledger.slots) * devnetSchedule.transfer),
+          settlement: { gas: settlementGasOf(config), l1GasPrice: yield* makeL1GasPrice(url) }
         })
       ))
     )
