@@ -5,13 +5,19 @@ import { Command } from "effect/cli"
 import { devnet } from "./devnet.ts"
 import { keysBuild } from "./keys/build.ts"
 import { keysVerify } from "./keys/verify.ts"
+import { proverGasCalibrate } from "./prover-gas/calibrate.ts"
 
 const keys = Command.make("keys").pipe(
   Command.withDescription("Build and check Groth16 keys"),
   Command.withSubcommands([keysBuild, keysVerify])
 )
 
+const proverGas = Command.make("prover-gas").pipe(
+  Command.withDescription("The schedule of what proving a transaction costs"),
+  Command.withSubcommands([proverGasCalibrate])
+)
+
 export const lignum = Command.make("lignum").pipe(
   Command.withDescription("Proves and settles a rollup's blocks on L1, by provers who do not trust each other"),
-  Command.withSubcommands([devnet, keys])
+  Command.withSubcommands([devnet, keys, proverGas])
 )

@@ -22,19 +22,22 @@ import { layerSqlite } from "../store/Sqlite.ts"
 import * as SqliteStore from "../store/SqliteStore.ts"
 import { l1Accounts, startChain } from "./Chain.ts"
 import { postCheckpoints } from "./CheckpointPoster.ts"
+import { makeBacklogReader } from "./BacklogReader.ts"
 import { openDataFolder } from "./DataFolder.ts"
-import { type DevnetConfig, maxBlocksPerUpdate } from "./DevnetConfig.ts"
+import { type DevnetConfig, maxBlocksPerUpdate, settlementGasOf, targetLagOf } from "./DevnetConfig.ts"
+import { makeL1GasPrice } from "./L1GasPrice.ts"
 
 /** Starts a devnet; it runs until the scope closes. */
 export const startDevnet = Effect.fnUntraced(function*(config: DevnetConfig) {
   const folder = yield* openDataFolder(config.data)
   const domain = yield* Deferred.make<CertificateDomain>()
   const keys = yield* loadKeys(config.keys)
+  const backlog = makeBacklogReader(targetLagOf(config))
 
   // Blocks are made and workers warm up while the contracts are compiled and deployed.
   const [services, chain] = yield* Effect.all([
     Layer.build(Layer.mergeAll(
-      DevnetLedger.layer(config.ledger, { filename: join(folder, "ledger.db"), domain: Deferred.await(domain) }),
+      DevnetLedger.layer(config.ledger, { filename: join(folder, "ledger.db"), domain: Deferred.await(domain), overdue: backlog.overdue }),
       SqliteStore.layer.pipe(Layer.provide(layerSqlite(join(folder, "node.db"), { exclusive: true, busyTimeout: "1 second" }))),
       Groth16.layer({
         keys,
@@ -55,19 +58,25 @@ export const startDevnet = Effect.fnUntraced(function*(config: DevnetConfig) {
     deployedAt: deployment.block
   }).pipe(Effect.provideContext(services), Effect.forkScoped)
 
+  const onL1 = yield* Layer.build(Layer.mergeAll(
+    Layer.provide(ViemL1.layer, Layer.succeed(ViemL1.ViemL1Options, {
+      url,
+      chainId: deployment.chainId,
+      privateKey: l1Accounts.proverKey,
+      deployedAt: deployment.block,
+      registry: deployment.registry,
+      stateUpdate: deployment.stateUpdate,
+      vault: deployment.vault
+    })),
+    Layer.succeed(L1PollInterval, "250 millis")
+  ))
+  yield* backlog.follow.pipe(Effect.provideContext(Context.merge(services, onL1)), Effect.forkScoped)
+
   const node = yield* Layer.build(
     connectRoles.pipe(
       Layer.provideMerge(Layer.mergeAll(
         MemoryTransport.layer,
-        Layer.provide(ViemL1.layer, Layer.succeed(ViemL1.ViemL1Options, {
-          url,
-          chainId: deployment.chainId,
-          privateKey: l1Accounts.proverKey,
-          deployedAt: deployment.block,
-          registry: deployment.registry,
-          stateUpdate: deployment.stateUpdate,
-          vault: deployment.vault
-        })),
+        Layer.succeedContext(onL1),
         Layer.succeed(SettlerOptions, {
           blocksPerUpdate: config.blocksPerUpdate,
           maxBlocks: maxBlocksPerUpdate,
@@ -76,9 +85,9 @@ export const startDevnet = Effect.fnUntraced(function*(config: DevnetConfig) {
         }),
         Layer.succeed(FeeOptions, {
           rule: config.ledger.price,
-          blockGas: ProverGas.make(BigInt(config.ledger.slots) * devnetSchedule.transfer)
-        }),
-        Layer.succeed(L1PollInterval, "250 millis")
+          blockGas: ProverGas.make(BigInt(config.ledger.slots) * devnetSchedule.transfer),
+          settlement: { gas: settlementGasOf(config), l1GasPrice: yield* makeL1GasPrice(url) }
+        })
       ))
     )
   )

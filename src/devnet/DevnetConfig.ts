@@ -2,6 +2,7 @@
  * What a devnet can be told. Everything has a default that fits two cores.
  */
 import { Duration, Schema } from "effect"
+import type { SettlementGas } from "../domain/Quote.ts"
 import { DevnetLedgerConfig } from "../ledger/DevnetLedgerConfig.ts"
 import { devnetKeysDirectory } from "../proofs/CircuitKeys.ts"
 
@@ -25,6 +26,22 @@ export interface DevnetConfig {
 
 /** Chain id of the devnet's L1: anvil's own. */
 export const l1ChainId = 31_337
+
+/**
+ * How long a checkpoint may wait before the price rises (FM-2): twice what a healthy node takes, which waits for the blocks of an
+ * update and for the checkpoint that continues them. A minute by default, where the protocol's default is 30.
+ */
+export const targetLagOf = ({ blocksPerUpdate, ledger }: DevnetConfig): Duration.Duration =>
+  Duration.times(ledger.blockTime, 2 * (blocksPerUpdate + ledger.checkpointInterval))
+
+/** L1 gas of settling this devnet's blocks (FM-5), as whole transactions of four validators and eight blocks were measured. */
+export const settlementGasOf = ({ blocksPerUpdate, ledger }: DevnetConfig): SettlementGas => ({
+  update: 340_000n,
+  block: 57_000n,
+  checkpoint: 196_000n,
+  blocksPerUpdate,
+  blocksPerCheckpoint: ledger.checkpointInterval
+})
 
 /** The most blocks that one update of the devnet covers. */
 export const maxBlocksPerUpdate = 16

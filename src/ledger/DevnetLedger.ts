@@ -28,8 +28,11 @@ export interface DevnetLedgerInputs {
   readonly domain: Effect.Effect<CertificateDomain>
   /** The L1 signal's multiplier in millionths (FM-3), read for the first block after each checkpoint (FM-4). It must answer at once. */
   readonly signalMultiplier?: Effect.Effect<bigint>
-  /** Prover gas that is checkpointed but unproven beyond the target lag (FM-2), read for every block. It must answer at once. */
-  readonly overdue?: Effect.Effect<ProverGas>
+  /**
+   * Prover gas that is checkpointed but unproven beyond the target lag at a block's timestamp (FM-2), read for every block. It
+   * must answer at once.
+   */
+  readonly overdue?: (timestamp: bigint) => Effect.Effect<ProverGas>
 }
 
 /** A look at the ledger from outside. */
@@ -94,15 +97,16 @@ const make = (config: DevnetLedgerConfig, inputs: DevnetLedgerInputs) =>
     const produce = writer.withPermit(Effect.gen(function*() {
       const before = yield* current
       const signalMultiplier = yield* signalFor(before)
-      const overdue = yield* inputs.overdue ?? Effect.succeed(ProverGas.make(0n))
       const now = BigInt(Math.floor((yield* Clock.currentTimeMillis) / 1000))
+      // A clock that was set back must not make a block older than its parent.
+      const timestamp = now > before.header.timestamp ? now : before.header.timestamp
+      const overdue = yield* inputs.overdue?.(timestamp) ?? Effect.succeed(ProverGas.make(0n))
       const number = BlockNumber.make(before.header.number + 1)
       const mempool = withTraffic(config, keyring, before.tree, before.mempool, number)
       const made = executeBlock(config.rules, before.header, before.tree, mempool.map(({ signed }) => signed), {
         proverPrice: snapshotPrice(config.price, before.excess, signalMultiplier),
         signalMultiplier,
-        // A clock that was set back must not make a block older than its parent.
-        timestamp: now > before.header.timestamp ? now : before.header.timestamp
+        timestamp
       })
       const after: LedgerState = {
         header: made.block.header,

@@ -28,12 +28,21 @@ const Pace = Schema.DurationFromMillis.check(
   )
 )
 
-/** The price rule of the devnet: one transfer per block holds the price, each full block of two raises it by an eighth. */
+/**
+ * The price rule of the devnet: one transfer per block holds the price, each full block of two raises it by an eighth.
+ *
+ * Ten blocks are a devnet's target lag by default, hence the weight of 1/10: the backlog of ten overdue transfers raises the
+ * price by an eighth per block too, and no backlog raises it faster. Where proving stops and a transfer per block goes on to be
+ * paid, the price is five times the floor 19 blocks after the first one became overdue. A backlog can lift the price to e^8, some 3,000 times the floor, and that falls
+ * back to the floor within 68 blocks without demand.
+ */
 export const devnetPriceRule = new PriceRule({
   floor: ProverPrice.make(20_000_000_000n),
   target: ProverGas.make(16_000n),
   fraction: ProverGas.make(136_000n),
-  backlogWeight: 1n
+  backlogWeight: { numerator: ProverGas.make(1n), denominator: ProverGas.make(10n) },
+  backlogStep: ProverGas.make(16_000n),
+  backlogCeiling: ProverGas.make(8n * 136_000n)
 })
 
 /** How a devnet ledger behaves. Two ledgers with equal parameters and clocks make the same chain. */

@@ -13,7 +13,7 @@ export type CircuitName = typeof CircuitName.Type
 export const circuitNames: ReadonlyArray<CircuitName> = ["block", "ancestry"]
 
 /**
- * Size and constants of the block circuit. A transfer costs about 14,300 constraints at depth 8, and 1,060 more with every
+ * Size and constants of the block circuit. A transfer costs about 14,600 constraints at depth 8, and 1,060 more with every
  * further level; keys and proving time grow with the next power of two.
  */
 export const BlockParameters = Schema.Struct({

@@ -1,10 +1,11 @@
 /**
  * The fee controller: the price of proving now, and what to sign for the next blocks (FM-2, FM-4, FM-5).
  */
-import { Context, Effect, Layer, Schema, Stream, SubscriptionRef } from "effect"
+import { Context, Effect, Layer, Option, Schema, Stream, SubscriptionRef } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
-import { BlockNumber, ProverGas, ProverPrice, Wei } from "../domain/Amount.ts"
-import { highestPrice, integerExponential, type PriceRule, proverFee } from "../domain/ProverPrice.ts"
+import { BlockNumber, ProverGas, ProverPrice } from "../domain/Amount.ts"
+import type { PriceRule } from "../domain/ProverPrice.ts"
+import { Quote, quote, type SettlementGas } from "../domain/Quote.ts"
 import { LedgerSource } from "../ledger/LedgerSource.ts"
 import type { RoleShape } from "../rpc/RoleService.ts"
 import { CheckpointWatcher } from "./CheckpointWatcher.ts"
@@ -15,6 +16,12 @@ export interface FeeOptions {
   readonly rule: PriceRule
   /** Prover gas of a full block. */
   readonly blockGas: ProverGas
+  /** What settling takes on L1; without it, quotes have no part for it. */
+  readonly settlement?: {
+    readonly gas: SettlementGas
+    /** Wei per L1 gas, none while it is not known. It must answer soon: quotes wait for it. */
+    readonly l1GasPrice: Effect.Effect<Option.Option<bigint>>
+  }
 }
 
 export const FeeOptions = Context.Service<FeeOptions>("lignum/FeeOptions")
@@ -29,36 +36,22 @@ export class PriceView extends Schema.Class<PriceView>("lignum/PriceView")({
   unproven: ProverGas
 }) {}
 
-/** What a transaction pays now, and the cap that keeps it valid for some blocks (FM-5). */
-export class Quote extends Schema.Class<Quote>("lignum/Quote")({
-  block: BlockNumber,
-  proverGas: ProverGas,
-  /** Wei per prover gas in the newest block. */
-  price: ProverPrice,
-  /** What the transaction would have paid in the newest block. */
-  fee: Wei,
-  /** The price that the rule cannot exceed within the asked number of blocks, however full they are. */
-  priceBound: ProverPrice,
-  /** The `maxProverFee` to sign; less is charged when the price is lower, never more. */
-  maxProverFee: Wei
-}) {}
-
 /** Prover gas that one transaction can have: at the highest price, its fee is still an amount of wei. */
 const TransactionGas = ProverGas.check(Schema.isLessThanBigInt(1n << 32n))
 
 export const FeeControllerRpcs = RpcGroup.make(
-  Rpc.make("quote", { payload: { proverGas: TransactionGas, blocks: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000 })) }, success: Quote }),
+  /** What a transaction pays, and the cap to sign for the next `blocks` blocks. */
+  Rpc.make("quote", {
+    payload: {
+      proverGas: TransactionGas,
+      blocks: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000 })),
+      /** The most prover gas that will be overdue meanwhile (FM-2); without it the bound holds for any backlog. */
+      overdue: Schema.optionalKey(ProverGas)
+    },
+    success: Quote
+  }),
   Rpc.make("changes", { success: PriceView, stream: true })
 )
-
-/**
- * Highest price within `blocks` full blocks from `price` on. The price that a header carries is rounded down, hence the
- * one more wei at the start; the Taylor series rounds down, hence the one at the end.
- */
-export const priceBound = ({ rule, blockGas }: FeeOptions, price: ProverPrice, blocks: number): ProverPrice => {
-  const bound = integerExponential(price + 1n, BigInt(blocks) * (blockGas - rule.target), rule.fraction) + 1n
-  return bound < highestPrice ? ProverPrice.make(bound) : highestPrice
-}
 
 export class FeeController extends Context.Service<FeeController, RoleShape<typeof FeeControllerRpcs>>()(
   "lignum/FeeController"
@@ -104,22 +97,27 @@ export class FeeController extends Context.Service<FeeController, RoleShape<type
         })
       }))
 
-      const quote = Effect.fn("FeeController.quote")(function*(
-        { proverGas, blocks }: { readonly proverGas: ProverGas; readonly blocks: number }
+      const answer = Effect.fn("FeeController.quote")(function*(
+        asked: { readonly proverGas: ProverGas; readonly blocks: number; readonly overdue?: ProverGas }
       ) {
-        const { block, price } = yield* SubscriptionRef.get(view)
-        const bound = priceBound(options, price, blocks)
-        return new Quote({
-          block,
-          proverGas,
-          price,
-          fee: proverFee(proverGas, price),
-          priceBound: bound,
-          maxProverFee: proverFee(proverGas, bound)
-        })
+        const l1GasPrice = options.settlement === undefined ? Option.none<bigint>() : yield* options.settlement.l1GasPrice
+        const { block, price, signalMultiplier } = yield* SubscriptionRef.get(view)
+        return quote(
+          { number: block, proverPrice: price, signalMultiplier },
+          asked.proverGas,
+          {
+            rule: options.rule,
+            blockGas: options.blockGas,
+            blocks: asked.blocks,
+            ...(asked.overdue === undefined ? {} : { overdue: asked.overdue })
+          },
+          options.settlement === undefined || Option.isNone(l1GasPrice)
+            ? undefined
+            : { gas: options.settlement.gas, l1GasPrice: l1GasPrice.value }
+        )
       })
 
-      return FeeController.of({ quote, changes: () => SubscriptionRef.changes(view) })
+      return FeeController.of({ quote: answer, changes: () => SubscriptionRef.changes(view) })
     })
   )
 }

@@ -48,6 +48,17 @@ describe("wrong use ends with exit code 2 and one clear sentence", () => {
     assertPlainRefusal(await lignum(["devnet", "--validators", "65"]).ended, /validators/)
   })
 
+  it("a calibration that could not be written down, before it is begun", async () => {
+    assertPlainRefusal(await lignum(["prover-gas", "calibrate", "--write", "/no/such/folder/table.json"]).ended, /\/no\/such\/folder/, /name a file/)
+    await inTemporaryFolder(async (folder) => {
+      const file = join(folder, "file")
+      writeFileSync(file, "something precious")
+      assertPlainRefusal(await lignum(["prover-gas", "calibrate", "--write", file]).ended, /no prover gas table/)
+      assert.strictEqual(readFileSync(file, "utf8"), "something precious")
+    })
+    assertPlainRefusal(await lignum(["prover-gas", "calibrate", "--runs", "0"]).ended, /runs/)
+  })
+
   it("a taken port", async () => {
     const server = createServer()
     const port = await new Promise<number>((resolve) =>

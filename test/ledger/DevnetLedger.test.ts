@@ -132,21 +132,28 @@ describe("price", { timeout: 30_000 }, () => {
 
   it.effect("FM-2: overdue proving raises the price, and it falls again when nobody pays", () => Effect.gen(function*() {
     let overdue = 0n
+    const asked: Array<bigint> = []
     yield* withLedger(Effect.gen(function*() {
       yield* produce(3)
       overdue = 1_000_000n
-      yield* produce(1)
+      yield* produce(30)
       overdue = 0n
-      yield* produce(36)
-      const prices = priceOf(yield* blocks(0, 41))
+      const raised = (yield* DevnetLedger.use((ledger) => ledger.status)).proverPrice
+      yield* produce(40)
+      const prices = priceOf(yield* blocks(0, 74))
       assert.strictEqual(prices[0], config.price.floor)
-      const after = prices.slice(5)
-      assert.isAbove(Number(after[0]! / config.price.floor), 1_000)
-      const unpayable = after.filter((price) => price > 128n * config.price.floor)
-      assert.deepStrictEqual(unpayable, after.slice(0, unpayable.length))
-      assert.deepStrictEqual(unpayable, [...unpayable].sort((a, b) => (a < b ? 1 : -1)), "it falls block by block")
-      assert.isBelow(unpayable.length, after.length, "until users can pay again")
-    }), { overdue: Effect.sync(() => ProverGas.make(overdue)) })
+      const rising = prices.slice(4, 34)
+      assert.deepStrictEqual(rising, [...rising].sort((a, b) => (a < b ? -1 : 1)), "it never falls while the backlog lasts")
+      // Half of the users leave with every doubling, and a backlog raises the price no further than somebody pays.
+      assert.isAtLeast(Number(raised / config.price.floor), 3)
+      assert.isBelow(Math.min(...prices.slice(34).map((price) => Number(price * 100n / config.price.floor))), 200)
+    }), {
+      overdue: (timestamp) => {
+        asked.push(timestamp)
+        return Effect.sync(() => ProverGas.make(overdue))
+      }
+    })
+    assert.deepStrictEqual(asked.slice(0, 4), [6n, 12n, 18n, 24n], "it is asked at the blocks' own timestamps")
   }))
 
   it.effect("FM-5: a transfer whose cap is below the price waits, and is executed once the price has fallen", () => Effect.gen(function*() {

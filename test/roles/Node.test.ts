@@ -7,6 +7,7 @@ import { Proof, Statement } from "../../src/domain/Proof.ts"
 import { L1PollInterval } from "../../src/l1/Follower.ts"
 import { connectRoles, startRoles } from "../../src/node/ProverNode.ts"
 import { ProvingFailed } from "../../src/proofs/ProofSystem.ts"
+import { SettlementShare } from "../../src/domain/Quote.ts"
 import { FeeController } from "../../src/roles/FeeController.ts"
 import { ProverPool } from "../../src/roles/ProverPool.ts"
 import { RewardAuditor } from "../../src/roles/RewardAuditor.ts"
@@ -220,6 +221,11 @@ describe("a node under a virtual clock", () => {
       const now1 = yield* fees.quote({ proverGas: 16_000n as never, blocks: 1 })
       const later = yield* fees.quote({ proverGas: 16_000n as never, blocks: 1_000 })
       assert.strictEqual(now1.fee, now1.price * 16_000n)
+      assert.strictEqual(now1.parts.proverFee, now1.fee)
+      assert.deepStrictEqual(now1.parts.settlement, new SettlementShare({ gasPerBlock: 260_000n, l1GasPrice: 7n, share: 7n * 260_000n }))
+      const inTime = yield* fees.quote({ proverGas: 16_000n as never, blocks: 10, overdue: 0n as never })
+      const late = yield* fees.quote({ proverGas: 16_000n as never, blocks: 10 })
+      assert.isTrue(inTime.maxProverFee < late.maxProverFee, "a backlog that is ruled out needs no room in the cap")
       assert.isTrue(now1.maxProverFee > now1.fee && later.maxProverFee > now1.maxProverFee)
       assert.strictEqual(later.priceBound, (1n << 64n) - 1n, "the price has an end, and so has the bound")
     }).pipe(Effect.provide(world)))

@@ -299,5 +299,12 @@ export const modelPorts = Layer.mergeAll(
   Layer.provideMerge(Layer.merge(ledger, proofSystem), l1AndKnobs),
   SqliteStore.layer.pipe(Layer.provide(layerSqlite(":memory:"))),
   Layer.succeed(SettlerOptions, { blocksPerUpdate: 3, maxBlocks: 16, patience: "5 minutes", shares: defaultShares }),
-  Layer.succeed(FeeOptions, { rule: devnetPriceRule, blockGas: ProverGas.make(32_000n) })
+  Layer.succeed(FeeOptions, {
+    rule: devnetPriceRule,
+    blockGas: ProverGas.make(32_000n),
+    settlement: {
+      gas: { update: 300_000n, block: 60_000n, checkpoint: 200_000n, blocksPerUpdate: 3, blocksPerCheckpoint: checkpointInterval },
+      l1GasPrice: Effect.succeed(Option.some(7n))
+    }
+  })
 )

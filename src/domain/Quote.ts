@@ -1,0 +1,138 @@
+/**
+ * What a user pays, and what to sign so that it stays enough for some blocks (FM-5).
+ *
+ * Pure: the fee controller and whoever wants to check it compute the same answer from the same header.
+ */
+import { Schema } from "effect"
+import { BlockNumber, ProverGas, ProverPrice, Wei } from "./Amount.ts"
+import type { Header } from "./Block.ts"
+import { highestPrice, largestExcess, nextExcess, priceAt, type PriceRule, proverFee, snapshotPrice } from "./ProverPrice.ts"
+
+/** L1 gas that settling takes, by what it is paid for; measured, see `npm run -s bench -- gas`. */
+export interface SettlementGas {
+  /** Gas of a state update beside that of its blocks. */
+  readonly update: bigint
+  /** Gas that one more block adds to an update. */
+  readonly block: bigint
+  /** Gas of registering a checkpoint. */
+  readonly checkpoint: bigint
+  readonly blocksPerUpdate: number
+  readonly blocksPerCheckpoint: number
+}
+
+const roundedUp = (numerator: bigint, denominator: bigint) => (numerator + denominator - 1n) / denominator
+
+/** L1 gas that one block's settlement takes, with its share of the update and of the checkpoint. */
+export const settlementGasPerBlock = (gas: SettlementGas): bigint =>
+  gas.block + roundedUp(gas.update, BigInt(gas.blocksPerUpdate)) + roundedUp(gas.checkpoint, BigInt(gas.blocksPerCheckpoint))
+
+/** A transaction's part in what settling its block costs on L1. */
+export class SettlementShare extends Schema.Class<SettlementShare>("lignum/SettlementShare")({
+  /** L1 gas per block, from {@link SettlementGas}. */
+  gasPerBlock: Schema.BigIntFromString,
+  /** Wei per L1 gas. */
+  l1GasPrice: Schema.BigIntFromString,
+  /** Wei; a block at the target divides its cost among its transactions by their prover gas. Rounded up. */
+  share: Schema.BigIntFromString
+}) {}
+
+/** What a quote is made of. */
+export class QuoteParts extends Schema.Class<QuoteParts>("lignum/QuoteParts")({
+  /** Wei per prover gas by the rule alone (FM-2). */
+  rulePrice: ProverPrice,
+  /** Multiplier of the L1 signal in the newest block, in millionths (FM-3). */
+  signalMultiplier: Schema.BigIntFromString,
+  /** Wei: prover gas · rule's price · multiplier. This is what is charged, and what `maxProverFee` caps. */
+  proverFee: Wei,
+  /** What settling costs beside; provers bear it today, and nobody charges users for it. None when L1's gas price is not known. */
+  settlement: Schema.NullOr(SettlementShare)
+}) {}
+
+/** What a transaction pays now, and the cap that keeps it valid for some blocks (FM-5). */
+export class Quote extends Schema.Class<Quote>("lignum/Quote")({
+  block: BlockNumber,
+  proverGas: ProverGas,
+  /** Wei per prover gas in the newest block. */
+  price: ProverPrice,
+  /** Wei that the transaction would have paid in the newest block. */
+  fee: Wei,
+  /** Wei per prover gas that the price cannot exceed within the asked number of blocks, however full they are and however late proofs. */
+  priceBound: ProverPrice,
+  /** Wei: the `maxProverFee` to sign; less is charged when the price is lower, never more. */
+  maxProverFee: Wei,
+  parts: QuoteParts
+}) {}
+
+/** How far the price may come. */
+export interface BoundOptions {
+  readonly rule: PriceRule
+  /** Prover gas of a full block. */
+  readonly blockGas: ProverGas
+  /** Blocks from the newest on, at least 1. */
+  readonly blocks: number
+  /** The most prover gas that will be overdue meanwhile; without it any backlog is reckoned with. */
+  readonly overdue?: ProverGas
+  /** The highest multiplier of the L1 signal meanwhile, in millionths; without it the newest block's. */
+  readonly highestSignal?: bigint
+}
+
+/** The part of a header that a quote rests on. */
+export type PricedHeader = Pick<Header, "number" | "proverPrice" | "signalMultiplier">
+
+/** The largest excess that leads to no higher price than a header's; headers do not carry the excess itself. */
+export const excessBehind = (rule: PriceRule, { proverPrice, signalMultiplier }: PricedHeader): bigint => {
+  let low = 0n
+  let high = largestExcess(rule)
+  while (low < high) {
+    const middle = (low + high + 1n) / 2n
+    if (snapshotPrice(rule, middle, signalMultiplier) <= proverPrice) low = middle
+    else high = middle - 1n
+  }
+  return low
+}
+
+const anyBacklog = ProverGas.make((1n << 64n) - 1n)
+
+/**
+ * The highest price that a block may have among the next `blocks` after a header: the rule followed through blocks that are all
+ * full, with the largest backlog all the time (FM-2 is monotone in both). Exact but for the excess, which the header's price
+ * gives to within one step of its rounding.
+ */
+export const priceBound = (header: PricedHeader, { blockGas, blocks, highestSignal, overdue, rule }: BoundOptions): ProverPrice => {
+  const signal = highestSignal !== undefined && highestSignal > header.signalMultiplier ? highestSignal : header.signalMultiplier
+  const used = blockGas > rule.target ? blockGas : rule.target
+  let excess = excessBehind(rule, header)
+  for (let block = 0; block < blocks; block++) excess = nextExcess(rule, excess, used, overdue ?? anyBacklog)
+  const bound = snapshotPrice(rule, excess, signal)
+  return bound > header.proverPrice ? bound : header.proverPrice
+}
+
+/** The quote for a transaction of `proverGas`, below 2^32 (so that at the highest price its fee is still an amount). */
+export const quote = (
+  header: PricedHeader,
+  proverGas: ProverGas,
+  options: BoundOptions,
+  settlement?: { readonly gas: SettlementGas; readonly l1GasPrice: bigint }
+): Quote => {
+  const bound = priceBound(header, options)
+  const fee = proverFee(proverGas, header.proverPrice)
+  const gasPerBlock = settlement === undefined ? 0n : settlementGasPerBlock(settlement.gas)
+  return new Quote({
+    block: header.number,
+    proverGas,
+    price: header.proverPrice,
+    fee,
+    priceBound: bound,
+    maxProverFee: proverFee(proverGas, bound),
+    parts: new QuoteParts({
+      rulePrice: header.proverPrice === highestPrice ? highestPrice : priceAt(options.rule, excessBehind(options.rule, header)),
+      signalMultiplier: header.signalMultiplier,
+      proverFee: fee,
+      settlement: settlement === undefined ? null : new SettlementShare({
+        gasPerBlock,
+        l1GasPrice: settlement.l1GasPrice,
+        share: roundedUp(gasPerBlock * settlement.l1GasPrice * proverGas, options.rule.target)
+      })
+    })
+  })
+}

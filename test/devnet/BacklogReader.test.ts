@@ -1,0 +1,98 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Duration, Effect, Option, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import { makeBacklogReader } from "../../src/devnet/BacklogReader.ts"
+import type { L1Event } from "../../src/l1/Events.ts"
+import { L1, type L1Block, L1Unavailable } from "../../src/l1/L1.ts"
+import { LedgerSource } from "../../src/ledger/LedgerSource.ts"
+
+/** L1 as a list of blocks; block i has the timestamp 10 · i. */
+const makeChain = () => {
+  let fork = "0"
+  let blocks: Array<ReadonlyArray<unknown>> = [[]]
+  let answers = true
+  const block = (number: number): L1Block => ({ number, hash: `0x${fork}${number}` as never, timestamp: BigInt(10 * number) })
+  const l1 = {
+    deployedAt: 0,
+    latest: Effect.sync(() => block(blocks.length - 1)),
+    block: (number: number) =>
+      Effect.suspend(() => answers
+        ? Effect.succeed(number < blocks.length ? Option.some(block(number)) : Option.none())
+        : Effect.fail(new L1Unavailable({ operation: "eth_getBlockByNumber", reason: "out" }))),
+    events: (from: number, to: number) => Effect.sync(() => blocks.slice(from, to + 1).flat() as ReadonlyArray<L1Event>)
+  } as never as typeof L1.Service
+  return {
+    l1,
+    add: (...events: ReadonlyArray<object>) => blocks.push(events.map((event) => ({ ...event, at: { block: blocks.length } }))),
+    replaceFrom: (number: number) => {
+      fork = `${Number(fork) + 1}`
+      blocks = blocks.slice(0, number)
+    },
+    setAnswers: (value: boolean) => void (answers = value)
+  }
+}
+
+const checkpoint = (number: number) => ({ _tag: "CheckpointRegistered", checkpoint: { number } })
+const update = (to: number) => ({ _tag: "StateUpdated", to: { number: to } })
+
+/** Twenty blocks of 100 gas after genesis. */
+const ledger = {
+  blocks: (from: number) =>
+    Stream.concat(
+      Stream.fromIterable(Array.from({ length: 21 - from }, (_, i) => ({ header: { number: from + i, proverGasUsed: from + i === 0 ? 0n : 100n } }))),
+      Stream.never
+    )
+} as never as typeof LedgerSource.Service
+
+const reading = (chain: ReturnType<typeof makeChain>) =>
+  Effect.gen(function*() {
+    const reader = makeBacklogReader(Duration.seconds(30))
+    assert.strictEqual(yield* reader.overdue(1_000n), 0n, "nothing is overdue before anything is read")
+    yield* reader.follow.pipe(Effect.provideService(L1, chain.l1), Effect.provideService(LedgerSource, ledger), Effect.forkScoped)
+    yield* TestClock.adjust("3 seconds")
+    return reader
+  })
+
+describe("FM-2: what the sequencers read from L1", () => {
+  it.effect("a checkpoint's blocks are overdue once L1 registered it longer ago than the target lag, until they are proven", () => Effect.gen(function*() {
+    const chain = makeChain()
+    chain.add(checkpoint(0))
+    chain.add(checkpoint(2))
+    chain.add(checkpoint(4))
+    const { overdue } = yield* reading(chain)
+    assert.deepStrictEqual(yield* Effect.forEach([50n, 51n, 60n, 61n], overdue), [0n, 200n, 200n, 400n] as never)
+    chain.add(update(3))
+    yield* TestClock.adjust("3 seconds")
+    assert.strictEqual(yield* overdue(61n), 100n)
+    chain.add(update(4))
+    yield* TestClock.adjust("3 seconds")
+    assert.strictEqual(yield* overdue(1_000n), 0n)
+  }))
+
+  it.effect("an update that L1 takes back leaves its blocks overdue again", () => Effect.gen(function*() {
+    const chain = makeChain()
+    chain.add(checkpoint(0))
+    chain.add(checkpoint(2))
+    chain.add(update(2))
+    const { overdue } = yield* reading(chain)
+    assert.strictEqual(yield* overdue(1_000n), 0n)
+    chain.replaceFrom(3)
+    chain.add()
+    yield* TestClock.adjust("3 seconds")
+    assert.strictEqual(yield* overdue(1_000n), 200n)
+  }))
+
+  it.effect("it answers from what it read last while L1 does not answer, and goes on when L1 does", () => Effect.gen(function*() {
+    const chain = makeChain()
+    chain.add(checkpoint(0))
+    chain.add(checkpoint(2))
+    const { overdue } = yield* reading(chain)
+    chain.setAnswers(false)
+    chain.add(checkpoint(4))
+    yield* TestClock.adjust("1 minute")
+    assert.strictEqual(yield* overdue(1_000n), 200n)
+    chain.setAnswers(true)
+    yield* TestClock.adjust("1 minute")
+    assert.strictEqual(yield* overdue(1_000n), 400n)
+  }))
+})
