@@ -104,7 +104,8 @@ export const registerChain = Effect.fnUntraced(function*(world: World, genesis: 
 
 /** Brings an update to L1 as the settler does; answers the gas that it used. */
 export const settle = Effect.fnUntraced(function*({ l1 }: World, update: Update) {
-  const signed = yield* l1.sign(update, yield* l1.dryRun(update))
+  const { baseFee, priorityFee } = yield* l1.gasMarket
+  const signed = yield* l1.sign(update, yield* l1.dryRun(update), { maxFeePerGas: 2n * baseFee + priorityFee, maxPriorityFeePerGas: priorityFee })
   yield* l1.send(signed)
   const receipt = yield* l1.receipt(signed.hash).pipe(
     Effect.flatMap(Effect.fromOption),

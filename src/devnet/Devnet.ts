@@ -81,7 +81,12 @@ export const startDevnet = Effect.fnUntraced(function*(config: DevnetConfig) {
           blocksPerUpdate: config.blocksPerUpdate,
           maxBlocks: maxBlocksPerUpdate,
           patience: config.patience,
-          shares: defaultShares
+          shares: defaultShares,
+          maxFeePerGas: 500_000_000_000n,
+          // The pots here are what random traffic makes them, often nothing, and the gas is anvil's. Updates come all the same.
+          profitableOnly: false,
+          replaceAfter: "30 seconds",
+          confirmations: 1
         }),
         Layer.succeed(FeeOptions, {
           rule: config.ledger.price,

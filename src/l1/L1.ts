@@ -4,6 +4,8 @@
 import { Context, type Effect, type Option, Schema } from "effect"
 import type { Wei } from "../domain/Amount.ts"
 import type { Checkpoint } from "../domain/Checkpoint.ts"
+import type { BlockRef } from "../domain/Block.ts"
+import type { Fees, GasMarket } from "../domain/GasPolicy.ts"
 import type { Address, BlockHash, Bytes32, HexBytes, TransactionHash } from "../domain/Hash.ts"
 import type { ProofSystemId, Statement } from "../domain/Proof.ts"
 import type { L1Event } from "./Events.ts"
@@ -34,6 +36,13 @@ export class NonceUsed extends Schema.TaggedError<NonceUsed>()("NonceUsed", { no
   }
 }
 
+/** L1 does not take a transaction at the fees that it offers. One with the same nonce may take its place if it offers an eighth more. */
+export class Underpriced extends Schema.TaggedError<Underpriced>()("Underpriced", { reason: Schema.String }) {
+  override get message() {
+    return `L1 wants higher fees: ${this.reason}`
+  }
+}
+
 /** A block of L1. */
 export interface L1Block {
   readonly number: number
@@ -52,6 +61,7 @@ export interface Update {
   readonly proof: HexBytes
 }
 
+/** A signed transaction. Of several with one nonce, L1 executes at most one. */
 export interface SignedTransaction {
   readonly nonce: number
   readonly raw: HexBytes
@@ -87,10 +97,23 @@ export class L1 extends Context.Service<L1, {
   readonly events: (from: number, to: number) => Effect.Effect<ReadonlyArray<L1Event>, L1Unavailable>
   /** Runs an update against the pending state and estimates its gas, without sending anything. */
   readonly dryRun: (update: Update) => Effect.Effect<bigint, UpdateRefused | L1Unavailable>
+  /** What L1 takes for gas at the moment. */
+  readonly gasMarket: Effect.Effect<GasMarket, L1Unavailable>
+  /** The nonce that the account's next transaction must have, as of the latest block. */
+  readonly nextNonce: Effect.Effect<number, L1Unavailable>
   /** Signs an update with the account's next nonce. */
-  readonly sign: (update: Update, gas: bigint) => Effect.Effect<SignedTransaction, L1Unavailable>
+  readonly sign: (update: Update, gas: bigint, fees: Fees) => Effect.Effect<SignedTransaction, L1Unavailable>
+  /**
+   * Runs the call of a signed transaction against the latest block, and estimates its gas. Not against the pending state: that
+   * may hold this very transaction, and would refuse it a second time.
+   */
+  readonly dryRunSigned: (transaction: SignedTransaction, to: BlockRef) => Effect.Effect<bigint, UpdateRefused | L1Unavailable>
+  /** What a signed transaction offers. */
+  readonly feesOf: (transaction: SignedTransaction) => Fees
+  /** Signs the same call again, with the same nonce and other fees. */
+  readonly resign: (transaction: SignedTransaction, gas: bigint, fees: Fees) => Effect.Effect<SignedTransaction>
   /** Sends a signed transaction; sending one again that L1 knows is a success. */
-  readonly send: (transaction: SignedTransaction) => Effect.Effect<void, NonceUsed | L1Unavailable>
+  readonly send: (transaction: SignedTransaction) => Effect.Effect<void, NonceUsed | Underpriced | L1Unavailable>
   readonly receipt: (hash: TransactionHash) => Effect.Effect<Option.Option<Receipt>, L1Unavailable>
   /** What the vault owes an account. */
   readonly creditOf: (account: Address) => Effect.Effect<Wei, L1Unavailable>

@@ -5,22 +5,29 @@ import { Context, Effect, Layer, Option, type Redacted, Redacted as Secret } fro
 import {
   BaseError,
   type Chain,
+  type ContractFunctionArgs,
   ContractFunctionRevertedError,
   createPublicClient,
+  decodeFunctionData,
   defineChain,
   encodeFunctionData,
+  getAbiItem,
+  type Hex,
   http,
   keccak256,
   NonceTooLowError,
+  parseTransaction,
   TransactionNotFoundError,
-  TransactionReceiptNotFoundError
+  TransactionReceiptNotFoundError,
+  type TransactionSerializedEIP1559
 } from "viem"
 import { privateKeyToAccount } from "viem/accounts"
 import { Wei } from "../domain/Amount.ts"
+import type { Fees } from "../domain/GasPolicy.ts"
 import { type Address, type Bytes32, HexBytes, toAddress, TransactionHash } from "../domain/Hash.ts"
 import { proofSystemIds, rewardVaultAbi, settlementErrorsAbi, stateUpdateAbi } from "./abi.ts"
 import { decodeEvents } from "./Events.ts"
-import { L1, type L1Block, L1Unavailable, NonceUsed, type Receipt, type SignedTransaction, type Update, UpdateRefused } from "./L1.ts"
+import { L1, type L1Block, L1Unavailable, NonceUsed, type Receipt, type SignedTransaction, Underpriced, type Update, UpdateRefused } from "./L1.ts"
 
 /** Where the contracts are, and who this node is on L1. */
 export interface ViemL1Options {
@@ -41,6 +48,8 @@ const gasMargin = (gas: bigint) => (gas * 12n) / 10n
 
 /** `StateUpdate.submit` with every error that it can end with. */
 const submitAbi = [...stateUpdateAbi.filter((item) => item.type === "function"), ...settlementErrorsAbi]
+
+type EncodedUpdate = ContractFunctionArgs<typeof stateUpdateAbi, "nonpayable", "submit">[0]
 
 /** The argument of `StateUpdate.submit`. */
 export const encodeUpdate = (update: Update) => ({
@@ -112,18 +121,18 @@ export const layer: Layer.Layer<L1, never, ViemL1Options> = Layer.effect(
         decodeEvents
       )
 
-    const dryRun = (update: Update) =>
+    const callOf = (update: Update) => encodeFunctionData({ abi: stateUpdateAbi, functionName: "submit", args: [encodeUpdate(update)] })
+
+    const estimate = (argument: EncodedUpdate, to: number, blockTag: "latest" | "pending") =>
       Effect.tryPromise({
-        try: () =>
-          client.estimateContractGas({
-            address: stateUpdate,
-            abi: submitAbi,
-            functionName: "submit",
-            args: [encodeUpdate(update)],
-            account: signer,
-            blockTag: "pending"
-          }),
+        try: async () => {
+          // The contract takes an update that proves nothing new, and does nothing (ST-1): it is no use to send it.
+          const [, proven] = await client.readContract({ address: stateUpdate, abi: stateUpdateAbi, functionName: "tip", blockTag })
+          if (proven >= BigInt(to)) throw new UpdateRefused({ error: `AlreadyProven(${to}, ${proven})` })
+          return client.estimateContractGas({ address: stateUpdate, abi: submitAbi, functionName: "submit", args: [argument], account: signer, blockTag })
+        },
         catch: (error) => {
+          if (error instanceof UpdateRefused) return error
           const revert = revertOf(error)
           return revert === undefined
             ? new L1Unavailable({ operation: "eth_estimateGas", reason: shortReason(error) })
@@ -131,22 +140,25 @@ export const layer: Layer.Layer<L1, never, ViemL1Options> = Layer.effect(
         }
       })
 
-    const sign = Effect.fnUntraced(function*(update: Update, gas: bigint) {
-      const nonce = yield* ask("eth_getTransactionCount", () => client.getTransactionCount({ address: signer.address, blockTag: "latest" }))
-      const fees = yield* ask("eth_feeHistory", () => client.estimateFeesPerGas())
-      const raw = yield* Effect.promise(() =>
-        signer.signTransaction({
-          type: "eip1559",
-          chainId,
-          nonce,
-          to: stateUpdate,
-          data: encodeFunctionData({ abi: stateUpdateAbi, functionName: "submit", args: [encodeUpdate(update)] }),
-          gas: gasMargin(gas),
-          maxFeePerGas: fees.maxFeePerGas,
-          maxPriorityFeePerGas: fees.maxPriorityFeePerGas
-        })
+    const parsed = ({ raw }: SignedTransaction) => parseTransaction(raw as TransactionSerializedEIP1559)
+
+    const gasMarket = Effect.map(
+      ask("eth_maxPriorityFeePerGas", () => Promise.all([client.getBlock({ blockTag: "latest" }), client.estimateMaxPriorityFeePerGas()])),
+      ([{ baseFeePerGas }, priorityFee]) => ({ baseFee: baseFeePerGas ?? 0n, priorityFee })
+    )
+
+    const signCall = (nonce: number, data: Hex, gas: bigint, { maxFeePerGas, maxPriorityFeePerGas }: Fees) =>
+      Effect.map(
+        Effect.promise(() =>
+          signer.signTransaction({ type: "eip1559", chainId, nonce, to: stateUpdate, data, gas, maxFeePerGas, maxPriorityFeePerGas })
+        ),
+        (raw): SignedTransaction => ({ nonce, raw: HexBytes.make(raw), hash: TransactionHash.make(keccak256(raw)) })
       )
-      return { nonce, raw: HexBytes.make(raw), hash: TransactionHash.make(keccak256(raw)) }
+
+    const nextNonce = ask("eth_getTransactionCount", () => client.getTransactionCount({ address: signer.address, blockTag: "latest" }))
+
+    const sign = Effect.fnUntraced(function*(update: Update, gas: bigint, fees: Fees) {
+      return yield* signCall(yield* nextNonce, callOf(update), gasMargin(gas), fees)
     })
 
     const send = (transaction: SignedTransaction) =>
@@ -154,9 +166,11 @@ export const layer: Layer.Layer<L1, never, ViemL1Options> = Layer.effect(
         try: () => client.sendRawTransaction({ serializedTransaction: transaction.raw }),
         catch: (error) => error
       }).pipe(
-        Effect.catch((error): Effect.Effect<unknown, NonceUsed | L1Unavailable> => {
+        Effect.catch((error): Effect.Effect<unknown, NonceUsed | Underpriced | L1Unavailable> => {
           const text = error instanceof BaseError ? `${error.message} ${error.details}` : String(error)
           if (/already (known|imported)/i.test(text)) return Effect.void
+          // Dearer than its own fees, or no dearer than what the pool has under its nonce; every kind of node says it in words of its own.
+          if (/underpriced|less than block base fee|fee too low/i.test(text)) return Effect.fail(new Underpriced({ reason: shortReason(error) }))
           return (error instanceof BaseError && error.walk((each) => each instanceof NonceTooLowError) !== null) || /nonce too low/i.test(text)
             ? Effect.fail(new NonceUsed({ nonce: transaction.nonce }))
             : Effect.fail(new L1Unavailable({ operation: "eth_sendRawTransaction", reason: shortReason(error) }))
@@ -191,8 +205,19 @@ export const layer: Layer.Layer<L1, never, ViemL1Options> = Layer.effect(
       latest,
       block,
       events,
-      dryRun,
+      dryRun: (update) => estimate(encodeUpdate(update), update.statement.to.number, "pending"),
+      gasMarket,
+      nextNonce,
       sign,
+      dryRunSigned: (transaction, to) => {
+        const { args } = decodeFunctionData({ abi: [getAbiItem({ abi: stateUpdateAbi, name: "submit" })], data: parsed(transaction).data! })
+        return estimate(args[0], to.number, "latest")
+      },
+      feesOf: (transaction) => {
+        const { maxFeePerGas, maxPriorityFeePerGas } = parsed(transaction)
+        return { maxFeePerGas: maxFeePerGas ?? 0n, maxPriorityFeePerGas: maxPriorityFeePerGas ?? 0n }
+      },
+      resign: (transaction, gas, fees) => signCall(transaction.nonce, parsed(transaction).data!, gasMargin(gas), fees),
       send,
       receipt,
       creditOf: (account) =>

@@ -1,26 +1,28 @@
 /**
  * The settler: makes state updates and brings them to L1, one at a time (ST-1 to ST-3, ND-3).
  */
-import { Clock, Context, Duration, Effect, Layer, Option, Result, Schedule, Schema, Stream, SubscriptionRef } from "effect"
+import { Clock, Context, Duration, Effect, Layer, Result, Schedule, Schema, Stream, SubscriptionRef } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 import { BlockNumber } from "../domain/Amount.ts"
 import { BlockRef } from "../domain/Block.ts"
-import { TransactionHash } from "../domain/Hash.ts"
+import { offer, priceLimit } from "../domain/GasPolicy.ts"
+import { type BlockHash, TransactionHash } from "../domain/Hash.ts"
 import type { Statement } from "../domain/Proof.ts"
 import { type RewardShares, splitPot } from "../domain/Rewards.ts"
 import { planUpdate, type UpdatePlan, type UpdatePolicy } from "../domain/UpdatePlan.ts"
-import { L1, L1Unavailable, type Update } from "../l1/L1.ts"
+import { L1, type Update } from "../l1/L1.ts"
 import { ProofSystem } from "../proofs/ProofSystem.ts"
 import type { RoleShape } from "../rpc/RoleService.ts"
 import { ExpectedCredit, Store, Submission } from "../store/Store.ts"
 import { CheckpointWatcher, type L1View } from "./CheckpointWatcher.ts"
+import { type InFlightOptions, makeInFlight } from "./InFlight.ts"
 import { ProverPool } from "./ProverPool.ts"
 import { RoleFibers } from "./RoleFibers.ts"
 import { type PlannerView, TreePlanner } from "./TreePlanner.ts"
 
 /** What an operator decides about settling. */
-export interface SettlerOptions extends UpdatePolicy {
-  /** A rest too small for an update is settled all the same once it has been provable for so long. */
+export interface SettlerOptions extends UpdatePolicy, InFlightOptions {
+  /** What has been provable for so long is settled all the same: too small a rest, or an update that costs more than it brings. */
   readonly patience: Duration.Input
   /** How the vault splits a pot (RW-2): what this node expects to be paid. */
   readonly shares: RewardShares
@@ -40,12 +42,6 @@ export class SettlerStatus extends Schema.Class<SettlerStatus>("lignum/SettlerSt
 export const SettlerRpcs = RpcGroup.make(
   Rpc.make("changes", { success: SettlerStatus, stream: true })
 )
-
-/** How often a receipt is asked for. */
-const receiptInterval = Duration.millis(250)
-
-/** A transaction is sent again when L1 shows no receipt for so long: it may have been dropped. */
-const resendAfter = Duration.seconds(30)
 
 export class Settler extends Context.Service<Settler, RoleShape<typeof SettlerRpcs>>()("lignum/Settler") {
   static readonly layer = Layer.effect(
@@ -84,74 +80,70 @@ export class Settler extends Context.Service<Settler, RoleShape<typeof SettlerRp
         return update
       })
 
-      const expect = (transaction: TransactionHash, { from, leaves }: Statement): ReadonlyArray<ExpectedCredit> =>
+      /** What an update should bring, whoever it goes to (RW-1 to RW-3). */
+      const expect = ({ from, leaves }: Statement): ReadonlyArray<Omit<ExpectedCredit, "transaction">> =>
         leaves.flatMap((leaf, i) => {
           const block = BlockNumber.make(from.number + 1 + i)
           const parts = splitPot(leaf.proverFees, options.shares, proofs.mergeWork)
           return [
-            new ExpectedCredit({ transaction, block, account: leaf.prover, kind: "leaf", amount: parts.leaf }),
-            new ExpectedCredit({ transaction, block, account: l1.account, kind: "submission", amount: parts.submission })
+            { block, account: leaf.prover, kind: "leaf" as const, amount: parts.leaf },
+            { block, account: l1.account, kind: "submission" as const, amount: parts.submission }
           ].filter(({ amount }) => amount > 0n)
         })
 
-      /**
-       * Sees a stored transaction through: sends it, until L1 has a receipt or can never have one. What is sent is always the
-       * same signed transaction, so that sending it again cannot execute it twice.
-       */
-      const conclude = Effect.fnUntraced(function*(submission: Submission) {
-        yield* say({ activity: `waiting for the receipt of blocks to ${submission.to.number}`, inFlight: submission })
-        const arrived = l1.receipt(submission.hash).pipe(
-          Effect.flatMap(Effect.fromOption),
-          Effect.retry({ schedule: Schedule.spaced(receiptInterval), while: (error) => !(error instanceof L1Unavailable) }),
-          Effect.timeoutOption(resendAfter)
-        )
-        const known = yield* l1.receipt(submission.hash)
-        const receipt = Option.isSome(known) ? known : yield* Effect.andThen(l1.send(submission), arrived)
-        if (Option.isNone(receipt)) return
-        yield* store.settleSubmission(submission.hash, receipt.value.succeeded ? "confirmed" : "abandoned")
-        yield* say(receipt.value.succeeded ? { inFlight: null, lastSettled: submission.to.number } : { inFlight: null })
-        if (!receipt.value.succeeded) yield* Effect.logWarning(`the update to block ${submission.to.number} was reverted on L1`)
-      }, (effect, submission) =>
-        Effect.catchTag(effect, "NonceUsed", (error) =>
-          Effect.logWarning(`the update to block ${submission.to.number} is given up: ${error.message}`).pipe(
-            Effect.andThen(store.settleSubmission(submission.hash, "abandoned")),
-            Effect.andThen(say({ inFlight: null }))
-          )))
+      const earnedBy = (credits: ReturnType<typeof expect>) =>
+        credits.filter(({ account }) => account === l1.account).reduce((sum, { amount }) => sum + amount, 0n)
 
-      const submit = Effect.fnUntraced(function*(plan: UpdatePlan) {
+      const inFlight = yield* makeInFlight(options, {
+        waits: ({ to, variants }, activity) => say({ activity, inFlight: { to, hash: variants[0]!.hash } }),
+        ended: ({ to }, succeeded) => say(succeeded ? { inFlight: null, lastSettled: to.number } : { inFlight: null })
+      })
+
+      /** What the last update that was too dear would cost and bring, so that it is not put together at every look at the price. */
+      let weighed: { readonly end: BlockHash; readonly gas: bigint; readonly earned: bigint } | undefined
+
+      const fees = (gas: bigint, earned: bigint, overdue: boolean) =>
+        Effect.flatMap(l1.gasMarket, (market) => Effect.fromResult(offer(market, priceLimit(options, earned, gas, overdue))))
+
+      const submit = Effect.fnUntraced(function*(plan: UpdatePlan, overdue: boolean) {
+        if (weighed?.end === plan.end.hash) yield* fees(weighed.gas, weighed.earned, overdue)
         yield* say({
           activity: `assembling blocks ${plan.pieces[0]!.statement.from.number + 1} to ${plan.end.number}` +
             (plan.endIsCheckpoint ? "" : ` with their ancestry of checkpoint ${plan.continuedBy.number}`)
         })
         const update = yield* assemble(plan)
+        const credits = expect(update.statement)
         const gas = yield* l1.dryRun(update)
-        const signed = yield* l1.sign(update, gas)
+        weighed = { end: plan.end.hash, gas, earned: earnedBy(credits) }
+        const signed = yield* l1.sign(update, gas, yield* fees(gas, weighed.earned, overdue))
         const submission = new Submission({ from: update.statement.from, to: update.statement.to, state: "pending", ...signed })
-        yield* store.putSubmission(submission, expect(signed.hash, update.statement))
-        yield* conclude(submission)
+        yield* store.putSubmission(submission, credits.map((credit) => new ExpectedCredit({ ...credit, transaction: signed.hash })))
+        yield* inFlight(submission, overdue)
       })
 
       let provableSince: { readonly tip: number; readonly at: number } | undefined
 
       const settle = Effect.fnUntraced(function*(seen: L1View, known: PlannerView) {
-        // Before anything new: what is still on its way, whoever was faster meanwhile, and what L1 confirmed and then took back.
-        const mine = (yield* store.submissions).find(({ state, to }) => state === "pending" || to.number > seen.tip.number)
-        if (mine !== undefined) return yield* conclude(mine)
-
         const now = yield* Clock.currentTimeMillis
         if (provableSince?.tip !== seen.tip.number) provableSince = { tip: seen.tip.number, at: now }
         const overdue = now - provableSince.at > Duration.toMillis(Duration.fromInputUnsafe(options.patience))
+
+        // Before anything new: what is still on its way, whoever was faster meanwhile, and what L1 confirmed and then took back.
+        const mine = (yield* store.submissions).find(({ state, to }) => state === "pending" || to.number > seen.tip.number)
+        if (mine !== undefined) return yield* inFlight(mine, overdue)
+
         const plan = planUpdate(seen.tip, seen.checkpoints, known.heaviest, {
           blocksPerUpdate: options.blocksPerUpdate,
           maxBlocks: Math.min(options.maxBlocks, proofs.maxLeaves)
         }, overdue)
         if (Result.isFailure(plan)) return yield* say({ activity: plan.failure.reason })
-        yield* submit(plan.success)
+        yield* submit(plan.success, overdue)
       }, (effect) =>
         effect.pipe(
           Effect.catchTags({
             // Somebody was faster, or L1 moved: the next view tells.
             UpdateRefused: ({ message }) => say({ activity: message }),
+            GasTooDear: ({ message }) => say({ activity: message }),
             L1Unavailable: ({ message }) => Effect.andThen(Effect.logWarning(message), say({ activity: message })),
             ProvingFailed: ({ message }) => Effect.andThen(Effect.logWarning(message), say({ activity: message })),
             Quarantined: ({ message }) => Effect.andThen(Effect.logError(message), say({ activity: message })),

@@ -4,9 +4,9 @@
 import { Clock, Effect, Layer, Option, Schema } from "effect"
 import { Migrator, SqlClient } from "effect/sql"
 import type { BlockNumber } from "../domain/Amount.ts"
-import type { BlockHash, TransactionHash } from "../domain/Hash.ts"
+import { type BlockHash, TransactionHash } from "../domain/Hash.ts"
 import { AncestryProof, Proof } from "../domain/Proof.ts"
-import { AttemptOutcome, ExpectedCredit, Quarantined, Store, Submission } from "./Store.ts"
+import { AttemptOutcome, ExpectedCredit, Quarantined, SignedBytes, Store, Submission } from "./Store.ts"
 
 /** A job that failed so often while others succeeded is quarantined (ND-4): the fault is with the job. */
 const maxFailures = 5
@@ -40,6 +40,13 @@ const migrations = Migrator.fromRecord({
     yield* sql`CREATE TABLE expected_credits (
       hash TEXT NOT NULL REFERENCES submissions (hash), position INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (hash, position)
     ) STRICT`
+  }),
+  "2_replacements": Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+    yield* sql`CREATE TABLE replacements (
+      submission TEXT NOT NULL REFERENCES submissions (hash), position INTEGER NOT NULL, hash TEXT NOT NULL UNIQUE, body TEXT NOT NULL,
+      PRIMARY KEY (submission, position)
+    ) STRICT`
   })
 })
 
@@ -51,6 +58,7 @@ const json = <S extends Schema.Top & { readonly DecodingServices: never; readonl
 const proofJson = json(Proof)
 const ancestryJson = json(AncestryProof)
 const submissionJson = json(Submission)
+const bytesJson = json(SignedBytes)
 const creditJson = json(ExpectedCredit)
 
 /** The store on an SQL client; leases that a former process left open are closed as lost. */
@@ -156,15 +164,34 @@ export const layer: Layer.Layer<Store, never, SqlClient.SqlClient> = Layer.effec
       yield* sql`UPDATE submissions SET state = ${state} WHERE hash = ${hash}`
     }, Effect.orDie)
 
-    const submissions = sql<{ state: Submission["state"]; body: string }>`SELECT state, body FROM submissions
-      WHERE state <> 'abandoned' ORDER BY to_number, nonce`.pipe(
-      Effect.map((rows) => rows.map(({ state, body }) => new Submission({ ...submissionJson.decode(body), state }))),
-      Effect.orDie
-    )
+    const putReplacement = Effect.fn("Store.putReplacement")(function*(submission: TransactionHash, replacement: SignedBytes) {
+      yield* sql`INSERT INTO replacements (submission, position, hash, body)
+        SELECT ${submission}, count(*) + 1, ${replacement.hash}, ${bytesJson.encode(replacement)} FROM replacements WHERE submission = ${submission}`
+    }, Effect.orDie)
 
-    const expectedCredits = sql<{ body: string }>`SELECT e.body AS body FROM expected_credits e JOIN submissions s ON s.hash = e.hash
-      WHERE s.state <> 'abandoned' ORDER BY s.to_number, e.position`.pipe(
-      Effect.map((rows) => rows.map(({ body }) => creditJson.decode(body))),
+    const submissions = Effect.gen(function*() {
+      const rows = yield* sql<{ state: Submission["state"]; hash: string; body: string }>`SELECT state, hash, body FROM submissions
+        WHERE state <> 'abandoned' ORDER BY to_number, nonce`
+      const replaced = yield* sql<{ submission: string; body: string }>`SELECT r.submission AS submission, r.body AS body
+        FROM replacements r JOIN submissions s ON s.hash = r.submission WHERE s.state <> 'abandoned' ORDER BY r.submission, r.position`
+      const replacements = Map.groupBy(replaced, ({ submission }) => submission)
+      return rows.map(({ body, hash, state }) => {
+        const others = replacements.get(hash)?.map((row) => bytesJson.decode(row.body))
+        return new Submission({ ...submissionJson.decode(body), state, ...(others === undefined ? {} : { replacements: others }) })
+      })
+    }).pipe(Effect.orDie)
+
+    const expectedCredits = sql<{ transaction: string; body: string }>`SELECT v.variant AS "transaction", e.body AS body
+      FROM expected_credits e
+      JOIN submissions s ON s.hash = e.hash
+      JOIN (SELECT hash AS submission, hash AS variant, 0 AS position FROM submissions
+        UNION ALL SELECT submission, hash, position FROM replacements) v ON v.submission = e.hash
+      WHERE s.state <> 'abandoned' ORDER BY s.to_number, v.position, e.position`.pipe(
+      Effect.map((rows) =>
+        rows.map(({ body, transaction }) =>
+          new ExpectedCredit({ ...creditJson.decode(body), transaction: TransactionHash.make(transaction as TransactionHash) })
+        )
+      ),
       Effect.orDie
     )
 
@@ -181,6 +208,7 @@ export const layer: Layer.Layer<Store, never, SqlClient.SqlClient> = Layer.effec
       attempts,
       putSubmission,
       settleSubmission,
+      putReplacement,
       submissions,
       expectedCredits
     })

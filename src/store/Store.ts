@@ -24,16 +24,33 @@ export class Quarantined extends Schema.TaggedError<Quarantined>()("Quarantined"
 export const AttemptOutcome = Schema.Literals(["running", "done", "failed", "cancelled", "lost"])
 export type AttemptOutcome = typeof AttemptOutcome.Type
 
-/** An L1 transaction of a state update. It is stored, signed, before it is sent: sending it again can never execute it twice (ND-3). */
+/** A signed transaction and the name that L1 gives it. */
+export class SignedBytes extends Schema.Class<SignedBytes>("lignum/SignedBytes")({
+  raw: HexBytes,
+  hash: TransactionHash
+}) {}
+
+/**
+ * A state update on its way to L1, as one signed transaction or several. Each is stored before it is sent, and all have the same
+ * nonce: L1 executes at most one of them, however often any is sent (ND-3).
+ */
 export class Submission extends Schema.Class<Submission>("lignum/Submission")({
   from: BlockRef,
   to: BlockRef,
   nonce: Schema.Int,
-  /** The signed transaction. */
+  /** The transaction that was signed first. Its hash is what the submission goes by here. */
   raw: HexBytes,
   hash: TransactionHash,
-  state: Schema.Literals(["pending", "confirmed", "abandoned"])
-}) {}
+  state: Schema.Literals(["pending", "confirmed", "abandoned"]),
+  /** The same call at higher fees, lowest first. */
+  replacements: Schema.optional(Schema.Array(SignedBytes))
+}) {
+  /** Every transaction that L1 may have, the dearest first. */
+  get variants(): ReadonlyArray<{ readonly nonce: number } & SignedBytes> {
+    const { nonce } = this
+    return [{ raw: this.raw, hash: this.hash }, ...this.replacements ?? []].map((bytes) => ({ ...bytes, nonce })).reverse()
+  }
+}
 
 /** What a node expects L1 to credit for a block that one of its own transactions settles (RW-7). */
 export class ExpectedCredit extends Schema.Class<ExpectedCredit>("lignum/ExpectedCredit")({
@@ -68,8 +85,13 @@ export class Store extends Context.Service<Store, {
   /** Keeps a signed transaction before it is sent; the rewards that it should bring are kept with it. */
   readonly putSubmission: (submission: Submission, expected: ReadonlyArray<ExpectedCredit>) => Effect.Effect<void>
   readonly settleSubmission: (hash: TransactionHash, state: Submission["state"]) => Effect.Effect<void>
+  /** Keeps another transaction of a submission before it is sent. */
+  readonly putReplacement: (submission: TransactionHash, replacement: SignedBytes) => Effect.Effect<void>
   /** Submissions that are not abandoned, oldest first. */
   readonly submissions: Effect.Effect<ReadonlyArray<Submission>>
-  /** Rewards that submissions should bring once they are confirmed. */
+  /**
+   * Rewards that submissions should bring once they are confirmed. Those of a submission with several transactions are given
+   * under the hash of each: L1 has at most one.
+   */
   readonly expectedCredits: Effect.Effect<ReadonlyArray<ExpectedCredit>>
 }>()("lignum/Store") {}

@@ -8,12 +8,13 @@ import { fullBlocks } from "../../bench/Blocks.ts"
 import { BlockNumber, ProverGas } from "../../src/domain/Amount.ts"
 import { Checkpoint, checkpointDigest, genesisCheckpoint, QuorumCertificate } from "../../src/domain/Checkpoint.ts"
 import type { BlockRef } from "../../src/domain/Block.ts"
+import type { Fees } from "../../src/domain/GasPolicy.ts"
 import { type Bytes32, CheckpointId, TransactionHash, toHex32 } from "../../src/domain/Hash.ts"
 import { AncestryProof, concatStatements, Leaf, Proof, Statement } from "../../src/domain/Proof.ts"
 import { certifyDigest, validatorKeyPairFrom, ValidatorSet } from "../../src/domain/QuorumCertificate.ts"
 import { defaultShares, splitPot } from "../../src/domain/Rewards.ts"
 import { CheckpointRegistered, Credited, Funded, type L1Event, L1Position, Reserved, StateUpdated, ValidatorSetChanged } from "../../src/l1/Events.ts"
-import { L1, type L1Block, NonceUsed, type SignedTransaction, type Update, UpdateRefused } from "../../src/l1/L1.ts"
+import { L1, type L1Block, NonceUsed, type SignedTransaction, Underpriced, type Update, UpdateRefused } from "../../src/l1/L1.ts"
 import { LedgerSource, LedgerUnavailable } from "../../src/ledger/LedgerSource.ts"
 import { devnetPriceRule } from "../../src/ledger/DevnetLedgerConfig.ts"
 import { ProofSystem, ProvingFailed } from "../../src/proofs/ProofSystem.ts"
@@ -27,6 +28,9 @@ export const account = prover(1)
 const registry = prover(0xc0)
 const blockTime = Duration.seconds(6)
 const checkpointInterval = 2
+export const gwei = 10n ** 9n
+/** What every update costs. */
+const modelGas = 500_000n
 
 /** What a test can see and turn. */
 export interface ModelKnobs {
@@ -40,10 +44,20 @@ export interface ModelKnobs {
   readonly failure: Ref.Ref<(block: number) => ProvingFailed | undefined>
   /** Whether the ledger breaks off its streams of blocks at their next block, once for each that runs. */
   readonly ledgerBreaks: Ref.Ref<number>
-  /** Whether L1 keeps transactions that it is sent to itself. */
+  /** Whether L1 loses the transactions that it is sent. */
   readonly holdBack: Ref.Ref<boolean>
+  /** Whether L1 takes for ever to take a transaction, and never gets it. */
+  readonly deaf: Ref.Ref<boolean>
+  /** What L1 wants per gas; half of it is the builders'. */
+  readonly gasPrice: Ref.Ref<bigint>
   /** Every transaction that L1 was sent, as often as it was sent. */
   readonly sent: Ref.Ref<ReadonlyArray<TransactionHash>>
+  /** Takes so many blocks back. What others did comes again in the new ones; this node's updates do not, and no pool has them. */
+  readonly reorg: (depth: number) => Effect.Effect<void>
+  /** Another program uses the account's next nonce. */
+  readonly useNonce: Effect.Effect<void>
+  /** Makes an empty block. */
+  readonly mine: Effect.Effect<void>
   /** Somebody else's update to a block, included at once. */
   readonly settleForeign: (to: number) => Effect.Effect<void>
   readonly events: Effect.Effect<ReadonlyArray<L1Event>>
@@ -136,30 +150,42 @@ const proofSystem = Layer.effect(ProofSystem, Effect.gen(function*() {
 interface ModelChain {
   readonly events: ReadonlyArray<L1Event>
   readonly block: number
-  readonly tip: number
-  readonly nonce: number
-  readonly included: ReadonlySet<TransactionHash>
+  /** How often blocks were taken back: part of every hash made since. */
+  readonly fork: number
+  readonly hashes: ReadonlyArray<Bytes32>
+  readonly strangers: number
+  /** The node's own transactions, by the block that has them. */
+  readonly included: ReadonlyMap<TransactionHash, number>
 }
+
+const tipOf = ({ events }: ModelChain): number => events.reduce((tip, event) => event._tag === "StateUpdated" ? event.to.number : tip, 0)
+const nonceOf = ({ included, strangers }: ModelChain): number => included.size + strangers
+
+/** The chain with another block on it. */
+const extend = (now: ModelChain): ModelChain => ({
+  ...now,
+  block: now.block + 1,
+  hashes: [...now.hashes, keccak256(stringToHex(`${now.fork} ${now.block + 1}`)) as Bytes32]
+})
+const position = ({ block, hashes }: ModelChain, transaction = TransactionHash.make(toHex32(BigInt(block)))) =>
+  new L1Position({ block, blockHash: hashes[block]!, transaction })
 
 const makeL1 = Effect.gen(function*() {
   const keys = Array.from({ length: 4 }, (_, i) => validatorKeyPairFrom(`model/${i}`))
   const [firstKey, ...otherKeys] = keys.map(({ publicKey }) => publicKey)
   const validators = new ValidatorSet({ epoch: 0n, publicKeys: [firstKey!, ...otherKeys] })
-  const position = (block: number, transaction = TransactionHash.make(toHex32(BigInt(block)))) =>
-    new L1Position({ block, blockHash: toHex32(BigInt(block)), transaction })
   const genesis = genesisCheckpoint(refOf(0), chain.genesis.stateRoot)
   const noCertificate = new QuorumCertificate({ signature: "0x", signers: 0n })
   const funds = chain.blocks.reduce((sum, { block }) => sum + block.header.proverFees, 0n)
+  const empty: ModelChain = { events: [], block: 0, fork: 0, hashes: [toHex32(0n) as Bytes32], strangers: 0, included: new Map() }
+  const deployed = extend(empty)
   const state = yield* Ref.make<ModelChain>({
+    ...deployed,
     events: [
-      new ValidatorSetChanged({ at: position(1), validators }),
-      new CheckpointRegistered({ at: position(1), checkpoint: genesis, certificate: noCertificate }),
-      new Funded({ at: position(1), by: prover(0xf0), amount: funds as never })
-    ],
-    block: 1,
-    tip: 0,
-    nonce: 0,
-    included: new Set()
+      new ValidatorSetChanged({ at: position(deployed), validators }),
+      new CheckpointRegistered({ at: position(deployed), checkpoint: genesis, certificate: noCertificate }),
+      new Funded({ at: position(deployed), by: prover(0xf0), amount: funds as never })
+    ]
   })
 
   // Consensus registers every second block a moment after it is made.
@@ -172,16 +198,15 @@ const makeL1 = Effect.gen(function*() {
       const digest = checkpointDigest({ chainId: 1n, registry, epoch: 0n }, last.id)
       const certificate = certifyDigest(digest, new Map(keys.slice(0, 3).map(({ secretKey }, i) => [i, secretKey])))
       const checkpoint = last
-      yield* Ref.update(state, (now) => ({
-        ...now,
-        block: now.block + 1,
-        events: [...now.events, new CheckpointRegistered({ at: position(now.block + 1), checkpoint, certificate })]
-      }))
+      yield* Ref.update(state, (now) => {
+        const next = extend(now)
+        return { ...next, events: [...now.events, new CheckpointRegistered({ at: position(next), checkpoint, certificate })] }
+      })
     }
   }).pipe(Effect.delay("500 millis"), Effect.forkScoped)
 
   const updateEvents = (now: ModelChain, statement: Statement, submitter: typeof account, transaction: TransactionHash): ReadonlyArray<L1Event> => {
-    const at = position(now.block + 1, transaction)
+    const at = position(now, transaction)
     const checkpoint = now.events.find((event) => event._tag === "CheckpointRegistered" && event.checkpoint.number >= statement.to.number)
     return [
       new StateUpdated({
@@ -206,24 +231,60 @@ const makeL1 = Effect.gen(function*() {
   }
 
   const include = (statement: Statement, submitter: typeof account, transaction: TransactionHash, nonce: number | undefined) =>
-    Ref.update(state, (now) =>
-      nonce !== undefined && now.nonce !== nonce ? now : {
-        ...now,
-        block: now.block + 1,
-        nonce: nonce === undefined ? now.nonce : nonce + 1,
-        included: new Set(now.included).add(transaction),
-        tip: Math.max(now.tip, statement.to.number),
-        events: statement.from.number === now.tip ? [...now.events, ...updateEvents(now, statement, submitter, transaction)] : now.events
-      })
+    Ref.update(state, (now) => {
+      if (nonce !== undefined && nonceOf(now) !== nonce) return now
+      const next = extend(now)
+      return {
+        ...next,
+        included: nonce === undefined ? now.included : new Map(now.included).set(transaction, next.block),
+        events: statement.from.number === tipOf(now) ? [...now.events, ...updateEvents(next, statement, submitter, transaction)] : now.events
+      }
+    })
 
-  return { state, include }
+  const reorg = (depth: number) =>
+    Ref.update(state, (now) => {
+      const kept = now.block - depth
+      const back: ModelChain = { ...now, block: kept, fork: now.fork + 1, hashes: now.hashes.slice(0, kept + 1) }
+      const again = extend(back)
+      const mine = (event: L1Event) => now.included.has(event.at.transaction)
+      return Array.from({ length: depth - 1 }).reduce<ModelChain>(extend, {
+        ...again,
+        included: new Map([...now.included].filter(([, block]) => block <= kept)),
+        events: now.events.flatMap((event) =>
+          event.at.block <= kept ? [event] : mine(event) ? [] : [{ ...event, at: position(again, event.at.transaction) } as L1Event]
+        )
+      })
+    })
+
+  return { state, include, reorg }
 })
 
+interface Pooled {
+  readonly nonce: number
+  readonly fees: Fees
+  readonly statement: Statement
+}
+
 const l1AndKnobs = Layer.effectContext(Effect.gen(function*() {
-  const { include, state } = yield* makeL1
+  const { include, reorg, state } = yield* makeL1
   const holdBack = yield* Ref.make(false)
+  const deaf = yield* Ref.make(false)
+  const gasPrice = yield* Ref.make(gwei)
   const sent = yield* Ref.make<ReadonlyArray<TransactionHash>>([])
-  const statements = new Map<TransactionHash, Statement>()
+  const signed = new Map<TransactionHash, Pooled>()
+  /** What waits to be included, by nonce. */
+  const pool = new Map<number, TransactionHash>()
+
+  // A second after it was sent, and then every second until it pays enough.
+  const tryToInclude = Effect.fnUntraced(function*(hash: TransactionHash) {
+    const { fees, nonce, statement } = signed.get(hash)!
+    while (pool.get(nonce) === hash) {
+      yield* Effect.sleep("1 second")
+      if (pool.get(nonce) !== hash || fees.maxFeePerGas < (yield* Ref.get(gasPrice)) || nonceOf(yield* Ref.get(state)) > nonce) continue
+      pool.delete(nonce)
+      yield* include(statement, account, hash, nonce)
+    }
+  })
 
   const knobs = Knobs.of({
     provingTime: yield* Ref.make(Duration.seconds(4)),
@@ -232,9 +293,14 @@ const l1AndKnobs = Layer.effectContext(Effect.gen(function*() {
     failure: yield* Ref.make<(block: number) => ProvingFailed | undefined>(() => undefined),
     ledgerBreaks: yield* Ref.make(0),
     holdBack,
+    deaf,
+    gasPrice,
     sent,
+    reorg,
+    useNonce: Effect.andThen(Effect.sync(() => pool.clear()), Ref.update(state, (now) => ({ ...extend(now), strangers: now.strangers + 1 }))),
+    mine: Ref.update(state, extend),
     settleForeign: Effect.fnUntraced(function*(to) {
-      const { tip } = yield* Ref.get(state)
+      const tip = tipOf(yield* Ref.get(state))
       const leaves = headers.slice(tip + 1, to + 1).map((header) =>
         new Leaf({ blockHash: header.hash, prover: prover(9), proverFees: header.proverFees, proverGas: header.proverGasUsed }))
       const [first, ...rest] = leaves
@@ -248,7 +314,7 @@ const l1AndKnobs = Layer.effectContext(Effect.gen(function*() {
     events: Effect.map(Ref.get(state), ({ events }) => events)
   })
 
-  const blockAt = (number: number): L1Block => ({ number, hash: toHex32(BigInt(number)) as Bytes32, timestamp: 0n })
+  const blockAt = ({ hashes }: ModelChain, number: number): L1Block => ({ number, hash: hashes[number]!, timestamp: 0n })
   const balances = Effect.map(Ref.get(state), ({ events }) => {
     const sum = (pick: (event: L1Event) => bigint) => events.reduce((total, event) => total + pick(event), 0n)
     const credited = sum((event) => event._tag === "Credited" ? event.amount : 0n)
@@ -258,34 +324,50 @@ const l1AndKnobs = Layer.effectContext(Effect.gen(function*() {
     return { unallocated: balance - credited - redundancyReserve - protocolReserve, redundancyReserve, protocolReserve, balance }
   })
 
+  const dryRun = (from: number) =>
+    Effect.flatMap(Ref.get(state), (now) =>
+      from === tipOf(now) ? Effect.succeed(modelGas) : Effect.fail(new UpdateRefused({ error: "AlreadyProven()" })))
+
+  const sign = (statement: Statement, nonce: number, fees: Fees): SignedTransaction => {
+    const hash = TransactionHash.make(keccak256(stringToHex(`${nonce} ${statement.to.hash} ${fees.maxFeePerGas} ${fees.maxPriorityFeePerGas}`)))
+    signed.set(hash, { nonce, fees, statement })
+    return { nonce, raw: "0x02", hash }
+  }
+
   const l1 = L1.of({
     account,
     chainId: 1n,
     registry,
     deployedAt: 1,
-    latest: Effect.map(Ref.get(state), ({ block }) => blockAt(block)),
-    block: (number) => Effect.map(Ref.get(state), ({ block }) => number <= block ? Option.some(blockAt(number)) : Option.none()),
+    latest: Effect.map(Ref.get(state), (now) => blockAt(now, now.block)),
+    block: (number) => Effect.map(Ref.get(state), (now) => number <= now.block ? Option.some(blockAt(now, number)) : Option.none()),
     events: (from, to) => Effect.map(Ref.get(state), ({ events }) => events.filter(({ at }) => at.block >= from && at.block <= to)),
-    dryRun: (update: Update) =>
-      Effect.flatMap(Ref.get(state), ({ tip }) =>
-        update.statement.from.number === tip ? Effect.succeed(500_000n) : Effect.fail(new UpdateRefused({ error: "AlreadyProven()" }))),
-    sign: Effect.fnUntraced(function*(update: Update) {
-      const { nonce } = yield* Ref.get(state)
-      const hash = TransactionHash.make(keccak256(stringToHex(`${nonce} ${update.statement.to.hash}`)))
-      statements.set(hash, update.statement)
-      return { nonce, raw: "0x02" as const, hash }
-    }),
-    send: Effect.fnUntraced(function*(transaction: SignedTransaction) {
-      yield* Ref.update(sent, (all) => [...all, transaction.hash])
-      const { included, nonce } = yield* Ref.get(state)
-      if (included.has(transaction.hash)) return
-      if (transaction.nonce < nonce) return yield* new NonceUsed({ nonce: transaction.nonce })
+    dryRun: (update: Update) => dryRun(update.statement.from.number),
+    gasMarket: Effect.map(Ref.get(gasPrice), (price) => ({ baseFee: price - price / 2n, priorityFee: price / 2n })),
+    nextNonce: Effect.map(Ref.get(state), nonceOf),
+    sign: (update: Update, _gas, fees) => Effect.map(Ref.get(state), (now) => sign(update.statement, nonceOf(now), fees)),
+    dryRunSigned: ({ hash }) => dryRun(signed.get(hash)?.statement.from.number ?? -1),
+    feesOf: ({ hash }) => signed.get(hash)!.fees,
+    resign: ({ hash, nonce }, _gas, fees) => Effect.sync(() => sign(signed.get(hash)!.statement, nonce, fees)),
+    send: Effect.fnUntraced(function*({ hash, nonce }: SignedTransaction) {
+      if (yield* Ref.get(deaf)) return yield* Effect.never
+      yield* Ref.update(sent, (all) => [...all, hash])
+      const now = yield* Ref.get(state)
+      if (now.included.has(hash) || pool.get(nonce) === hash) return
+      if (nonce < nonceOf(now)) return yield* new NonceUsed({ nonce })
       if (yield* Ref.get(holdBack)) return
-      yield* include(statements.get(transaction.hash)!, account, transaction.hash, transaction.nonce).pipe(Effect.delay("1 second"), Effect.forkDetach)
+      const rival = pool.get(nonce)
+      if (rival !== undefined && signed.get(hash)!.fees.maxFeePerGas * 10n < signed.get(rival)!.fees.maxFeePerGas * 11n) {
+        return yield* new Underpriced({ reason: "replacement transaction underpriced" })
+      }
+      pool.set(nonce, hash)
+      yield* Effect.forkDetach(tryToInclude(hash))
     }),
     receipt: (hash) =>
-      Effect.map(Ref.get(state), ({ block, included }) =>
-        included.has(hash) ? Option.some({ block, succeeded: true, gasUsed: 500_000n }) : Option.none()),
+      Effect.map(Ref.get(state), ({ included }) => {
+        const block = included.get(hash)
+        return block === undefined ? Option.none() : Option.some({ block, succeeded: true, gasUsed: modelGas })
+      }),
     creditOf: (owner) =>
       Effect.map(Ref.get(state), ({ events }) =>
         events.reduce((total, event) => event._tag === "Credited" && event.account === owner ? total + event.amount : total, 0n) as never),
@@ -294,11 +376,22 @@ const l1AndKnobs = Layer.effectContext(Effect.gen(function*() {
   return Context.make(L1, l1).pipe(Context.add(Knobs, knobs))
 }))
 
+export const modelSettling = {
+  blocksPerUpdate: 3,
+  maxBlocks: 16,
+  patience: "5 minutes",
+  shares: defaultShares,
+  maxFeePerGas: 10n * gwei,
+  profitableOnly: true,
+  replaceAfter: "30 seconds",
+  confirmations: 1
+} satisfies SettlerOptions
+
 /** Everything that a node stands on, in memory. */
 export const modelPorts = Layer.mergeAll(
   Layer.provideMerge(Layer.merge(ledger, proofSystem), l1AndKnobs),
   SqliteStore.layer.pipe(Layer.provide(layerSqlite(":memory:"))),
-  Layer.succeed(SettlerOptions, { blocksPerUpdate: 3, maxBlocks: 16, patience: "5 minutes", shares: defaultShares }),
+  Layer.succeed(SettlerOptions, modelSettling),
   Layer.succeed(FeeOptions, {
     rule: devnetPriceRule,
     blockGas: ProverGas.make(32_000n),

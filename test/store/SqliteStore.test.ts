@@ -1,13 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem, Layer, Option, type Scope } from "effect"
 import { NodeServices } from "@effect/platform-node"
+import { SqlClient } from "effect/sql"
 import { join } from "node:path"
 import { BlockNumber, Wei } from "../../src/domain/Amount.ts"
 import { TransactionHash, toHex32 } from "../../src/domain/Hash.ts"
 import { AncestryProof, Proof } from "../../src/domain/Proof.ts"
 import { layerSqlite } from "../../src/store/Sqlite.ts"
 import * as SqliteStore from "../../src/store/SqliteStore.ts"
-import { ExpectedCredit, Store, Submission } from "../../src/store/Store.ts"
+import { ExpectedCredit, SignedBytes, Store, Submission } from "../../src/store/Store.ts"
 import { prover, range, ref } from "../domain/builders.ts"
 
 const open = (file: string) => SqliteStore.layer.pipe(Layer.provide(layerSqlite(file)))
@@ -105,6 +106,59 @@ describe("ND-1: what the store has taken survives", () => {
 })
 
 describe("ND-3: one transaction in flight", () => {
+  const replacement = (n: number) => new SignedBytes({ raw: `0x0${n}` as never, hash: TransactionHash.make(toHex32(BigInt(5_000 + n))) })
+  const credit = new ExpectedCredit({
+    transaction: submission(0, 3, 0).hash,
+    block: BlockNumber.make(1),
+    account: prover(1),
+    kind: "leaf",
+    amount: Wei.make(75n)
+  })
+
+  it.effect("its replacements survive in their order, and what it should bring is expected of each", () =>
+    acrossRestart(
+      Effect.gen(function*() {
+        const store = yield* Store
+        yield* store.putSubmission(submission(0, 3, 0), [credit])
+        yield* store.putReplacement(submission(0, 3, 0).hash, replacement(1))
+        yield* store.putReplacement(submission(0, 3, 0).hash, replacement(2))
+      }),
+      () =>
+        Effect.gen(function*() {
+          const store = yield* Store
+          const [kept] = yield* store.submissions
+          const hashes = [replacement(2).hash, replacement(1).hash, submission(0, 3, 0).hash]
+          assert.deepStrictEqual(kept!.variants.map(({ hash }) => hash), hashes)
+          assert.isTrue(kept!.variants.every(({ nonce }) => nonce === 0))
+          assert.deepStrictEqual((yield* store.expectedCredits).map(({ transaction }) => transaction), [...hashes].reverse())
+          yield* store.settleSubmission(kept!.hash, "abandoned")
+          assert.deepStrictEqual([yield* store.submissions, yield* store.expectedCredits], [[], []])
+        })
+    ))
+
+  it.effect("what a store of the first version holds is found again", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const file = join(yield* fs.makeTempDirectoryScoped(), "node.db")
+      yield* Effect.provide(Effect.flatMap(Store, (store) => store.putSubmission(submission(0, 3, 0), [credit])), open(file))
+      yield* Effect.provide(
+        Effect.gen(function*() {
+          const sql = yield* SqlClient.SqlClient
+          yield* sql`DROP TABLE replacements`
+          yield* sql`DELETE FROM migrations WHERE migration_id > 1`
+        }),
+        layerSqlite(file)
+      )
+      yield* Effect.provide(
+        Effect.gen(function*() {
+          const store = yield* Store
+          assert.deepStrictEqual(yield* store.submissions, [submission(0, 3, 0)])
+          assert.deepStrictEqual(yield* store.expectedCredits, [credit])
+        }),
+        open(file)
+      )
+    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)))
+
   it.effect("a second one is a defect, and nothing of it is kept", () =>
     Effect.gen(function*() {
       const store = yield* Store

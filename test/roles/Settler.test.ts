@@ -1,0 +1,232 @@
+/**
+ * The settler's transactions under a virtual clock: what they offer, when they are replaced, and that none is ever executed beside
+ * another.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Ref, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import { L1PollInterval } from "../../src/l1/Follower.ts"
+import { L1 } from "../../src/l1/L1.ts"
+import { connectRoles, startRoles } from "../../src/node/ProverNode.ts"
+import { ProvingFailed } from "../../src/proofs/ProofSystem.ts"
+import { RewardAuditor } from "../../src/roles/RewardAuditor.ts"
+import { Settler, SettlerOptions } from "../../src/roles/Settler.ts"
+import * as MemoryTransport from "../../src/rpc/MemoryTransport.ts"
+import { Store } from "../../src/store/Store.ts"
+import { gwei, Knobs, modelPorts, modelSettling } from "./model.ts"
+
+const worldWith = (settling: Partial<SettlerOptions>) =>
+  connectRoles.pipe(Layer.provideMerge(Layer.mergeAll(
+    modelPorts,
+    MemoryTransport.layer,
+    Layer.succeed(L1PollInterval, "250 millis"),
+    Layer.succeed(SettlerOptions, { ...modelSettling, ...settling })
+  )))
+const world = worldWith({})
+
+/** Virtual time in small steps, so that roles that wait for each other keep up with it. */
+const pass = (seconds: number) => Effect.repeat(TestClock.adjust("250 millis"), { times: seconds * 4 - 1 })
+
+/** Virtual time until something is so; a minute at most. */
+const until = Effect.fnUntraced(function*<R>(what: string, condition: Effect.Effect<boolean, never, R>) {
+  for (let step = 0; step < 240; step++) {
+    if (yield* condition) return
+    yield* TestClock.adjust("250 millis")
+  }
+  assert.fail(`not within a minute: ${what}`)
+})
+
+const activity = Effect.gen(function*() {
+  return (yield* Effect.flatMap(Stream.runHead((yield* Settler).changes()), Effect.fromOption)).activity
+})
+const submissions = Effect.flatMap(Store, (store) => store.submissions)
+const updates = Effect.flatMap(Knobs, ({ events }) => Effect.map(events, (all) => all.filter((event) => event._tag === "StateUpdated")))
+const reached = Effect.map(updates, (all) => all.map(({ to }) => to.number as number))
+const distinctSent = Effect.flatMap(Knobs, ({ sent }) => Effect.map(Ref.get(sent), (all) => [...new Set(all)]))
+const somethingSent = until("a transaction is sent", Effect.map(distinctSent, (all) => all.length > 0))
+const settled = (end: number) => until(`block ${end} is settled`, Effect.map(reached, (ends) => ends.includes(end)))
+const replacementStored = until("a replacement is stored", Effect.map(submissions, ([first]) => (first?.replacements ?? []).length > 0))
+const confirmed = (end: number) =>
+  until(`the update to ${end} is confirmed`, Effect.map(submissions, (all) => all.some(({ state, to }) => to.number === end && state === "confirmed")))
+
+const assertBooksHold = Effect.gen(function*() {
+  yield* pass(2)
+  const audit = yield* Effect.flatMap(Stream.runHead((yield* RewardAuditor).changes()), Effect.fromOption)
+  assert.deepStrictEqual(audit.alarms, [])
+  assert.isAtLeast(audit.checkedBlocks, 3, "its credits were held against what was expected")
+})
+
+describe("ND-3: a transaction that L1 does not include", () => {
+  it.effect("is replaced by one with the same nonce and higher fees, and is settled once", () =>
+    Effect.gen(function*() {
+      yield* startRoles()
+      const { gasPrice } = yield* Knobs
+      const l1 = yield* L1
+      yield* somethingSent
+      yield* Ref.set(gasPrice, 2n * gwei)
+      yield* pass(20)
+      assert.deepStrictEqual(yield* reached, [], "it offers less than L1 wants")
+      yield* settled(3)
+      const [cheap, dear] = yield* distinctSent
+      const [submission] = yield* submissions
+      assert.deepStrictEqual(submission!.variants.map(({ hash }) => hash), [dear!, cheap!])
+      const offers = submission!.variants.map((variant) => l1.feesOf(variant).maxFeePerGas)
+      assert.isTrue(8n * offers[0]! >= 9n * offers[1]!)
+      assert.strictEqual((yield* updates)[0]!.at.transaction, dear)
+      yield* confirmed(3)
+      yield* assertBooksHold
+    }).pipe(Effect.provide(world)))
+
+  it.effect("is replaced again and again, but never above the stop-loss, and it says so", () =>
+    Effect.gen(function*() {
+      yield* startRoles()
+      const { gasPrice, holdBack } = yield* Knobs
+      const l1 = yield* L1
+      yield* Ref.set(holdBack, true)
+      yield* somethingSent
+      yield* pass(900)
+      assert.match(yield* activity, /^waiting for the receipt of blocks to 3; a dearer transaction waits for cheaper gas: .* is above the operator's stop-loss of 10 gwei/)
+      const [submission, ...others] = yield* submissions
+      assert.deepStrictEqual(others, [])
+      const offers = submission!.variants.map((variant) => l1.feesOf(variant).maxFeePerGas).reverse()
+      assert.isAtLeast(offers.length, 10)
+      assert.isTrue(offers.every((offer, i) => offer <= 10n * gwei && (i === 0 || 8n * offer >= 9n * offers[i - 1]!)))
+      // L1 takes transactions again: the dearest that there is goes once more, as it is.
+      yield* Ref.set(holdBack, false)
+      yield* Ref.set(gasPrice, 9n * gwei)
+      yield* settled(3)
+      assert.strictEqual((yield* updates)[0]!.at.transaction, submission!.variants[0]!.hash)
+    }).pipe(Effect.provide(world)))
+
+  it.effect("a crash between storing and sending a replacement sends just that one", () =>
+    Effect.gen(function*() {
+      const { deaf, gasPrice } = yield* Knobs
+      yield* Effect.scoped(Effect.gen(function*() {
+        yield* startRoles()
+        yield* somethingSent
+        yield* Ref.set(gasPrice, 2n * gwei)
+        yield* Ref.set(deaf, true)
+        yield* replacementStored
+      }))
+      assert.strictEqual((yield* distinctSent).length, 1)
+      const stored = (yield* submissions)[0]!.variants[0]!.hash
+      yield* Ref.set(deaf, false)
+      yield* startRoles()
+      yield* settled(3)
+      assert.strictEqual((yield* distinctSent)[1], stored)
+      assert.strictEqual((yield* updates)[0]!.at.transaction, stored)
+      assert.strictEqual((yield* submissions)[0]!.variants.length, 2)
+      yield* assertBooksHold
+    }).pipe(Effect.provide(world)))
+
+  it.effect("is concluded by whichever of its variants L1 included, while the node was down too", () =>
+    Effect.gen(function*() {
+      const { deaf, gasPrice } = yield* Knobs
+      yield* Effect.scoped(Effect.gen(function*() {
+        yield* startRoles()
+        yield* somethingSent
+        yield* Ref.set(gasPrice, 2n * gwei)
+        yield* Ref.set(deaf, true)
+        yield* replacementStored
+      }))
+      yield* Ref.set(gasPrice, gwei)
+      yield* pass(3)
+      assert.deepStrictEqual(yield* reached, [3], "the first one was in the pool all the time")
+      yield* Ref.set(deaf, false)
+      yield* startRoles()
+      yield* confirmed(3)
+      assert.strictEqual((yield* updates)[0]!.at.transaction, (yield* submissions)[0]!.hash)
+      yield* settled(6)
+      assert.isFalse((yield* distinctSent).includes((yield* submissions)[0]!.variants[0]!.hash), "its replacement was not sent any more")
+      yield* assertBooksHold
+    }).pipe(Effect.provide(world)))
+
+  it.effect("is given up when a stranger used its nonce, and the blocks are settled by another", () =>
+    Effect.gen(function*() {
+      yield* startRoles()
+      const { holdBack, useNonce } = yield* Knobs
+      yield* Ref.set(holdBack, true)
+      yield* somethingSent
+      const [first] = yield* distinctSent
+      yield* useNonce
+      yield* Ref.set(holdBack, false)
+      yield* until("the blocks are settled", Effect.map(reached, (ends) => ends.length > 0))
+      yield* confirmed((yield* reached)[0]!)
+      assert.isTrue((yield* submissions).every(({ variants }) => variants.every(({ hash }) => hash !== first)))
+      yield* assertBooksHold
+    }).pipe(Effect.provide(world)))
+})
+
+describe("an update that is not worth its gas", () => {
+  it.effect("is not sent above the stop-loss, however long it waits, and the settler says why", () =>
+    Effect.gen(function*() {
+      yield* startRoles()
+      const { gasPrice } = yield* Knobs
+      yield* Ref.set(gasPrice, 11n * gwei)
+      yield* pass(400)
+      assert.deepStrictEqual(yield* distinctSent, [])
+      assert.match(yield* activity, /^waits for cheaper gas: 11 gwei is above the operator's stop-loss of 10 gwei/)
+      yield* Ref.set(gasPrice, gwei)
+      yield* somethingSent
+    }).pipe(Effect.provide(world)))
+
+  it.effect("waits for cheaper gas until patience runs out, and the settler says what it would earn", () =>
+    Effect.gen(function*() {
+      yield* startRoles()
+      const { failure, gasPrice } = yield* Knobs
+      // More blocks in one update would earn more for the same gas.
+      yield* Ref.set(failure, (block) => block > 3 ? new ProvingFailed({ subject: `block ${block}`, reason: "never", retry: false }) : undefined)
+      yield* Ref.set(gasPrice, 7n * gwei)
+      yield* pass(240)
+      assert.deepStrictEqual(yield* distinctSent, [])
+      assert.match(yield* activity, /^waits for cheaper gas: 7 gwei is above the \d+\.\d+ gwei at which its 500000 gas cost the \d+ wei that it earns/)
+      yield* pass(90)
+      assert.deepStrictEqual(yield* reached, [3])
+    }).pipe(Effect.provide(world)))
+
+  it.effect("is sent at once where earnings do not count, as on a devnet", () =>
+    Effect.gen(function*() {
+      yield* startRoles()
+      yield* Ref.set((yield* Knobs).gasPrice, 7n * gwei)
+      yield* settled(3)
+    }).pipe(Effect.provide(worldWith({ profitableOnly: false }))))
+})
+
+describe("ND-3: a reorganisation", () => {
+  /** Takes back the newest blocks down to the first update. */
+  const takeBack = Effect.gen(function*() {
+    const { number } = yield* (yield* L1).latest
+    yield* (yield* Knobs).reorg(number - (yield* updates)[0]!.at.block + 1)
+  })
+
+  it.effect("of a confirmed update sends the same transaction again, and none beside it", () =>
+    Effect.gen(function*() {
+      yield* startRoles()
+      yield* confirmed(3)
+      const before = yield* distinctSent
+      yield* takeBack
+      assert.deepStrictEqual(yield* reached, [])
+      yield* settled(3)
+      assert.deepStrictEqual((yield* distinctSent).slice(0, 1), before)
+      assert.strictEqual((yield* updates)[0]!.at.transaction, before[0])
+      yield* settled(6)
+      assert.strictEqual((yield* distinctSent).length, 2)
+      yield* assertBooksHold
+    }).pipe(Effect.provide(world)))
+
+  it.effect("before an update is deep enough leaves it pending; it is confirmed once it is deep", () =>
+    Effect.gen(function*() {
+      yield* startRoles()
+      const { mine } = yield* Knobs
+      yield* settled(3)
+      yield* pass(2)
+      assert.match(yield* activity, /^blocks to 3 are settled in [12] of 6 L1 blocks/)
+      assert.strictEqual((yield* submissions)[0]!.state, "pending")
+      yield* takeBack
+      yield* settled(3)
+      assert.strictEqual((yield* submissions)[0]!.state, "pending")
+      for (let i = 0; i < 5; i++) yield* mine
+      yield* confirmed(3)
+      assert.strictEqual((yield* distinctSent).length, 1)
+    }).pipe(Effect.provide(worldWith({ confirmations: 6 }))))
+})
