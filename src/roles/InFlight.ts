@@ -1,7 +1,7 @@
 /**
  * The settler's one transaction on its way to L1: sent, sent again, replaced at higher fees, and concluded (ND-3).
  */
-import { Duration, Effect, Option, Result, Schedule } from "effect"
+import { Clock, Duration, Effect, Option, Result, Schedule } from "effect"
 import { type GasPolicy, priceLimit, replacementOffer } from "../domain/GasPolicy.ts"
 import { L1, type L1Unavailable, type Receipt } from "../l1/L1.ts"
 import { SignedBytes, Store, type Submission } from "../store/Store.ts"
@@ -22,6 +22,9 @@ export interface InFlightNews {
 /** How often a receipt is asked for. */
 const receiptInterval = Duration.millis(250)
 
+/** For how long before it is asked whether the transaction is still of use, and it is sent again: a reorganisation may have taken it. */
+const patienceForReceipt = Duration.seconds(5)
+
 /**
  * Brings a stored submission one step further, and is called until it has ended. It remembers nothing that matters: what it
  * needs is in the store and on L1, so that a crash between any two steps is a step that is taken again.
@@ -29,8 +32,11 @@ const receiptInterval = Duration.millis(250)
 export const makeInFlight = Effect.fnUntraced(function*(options: InFlightOptions, news: InFlightNews) {
   const l1 = yield* L1
   const store = yield* Store
+  const replaceAfter = Duration.fromInputUnsafe(options.replaceAfter)
   /** Why a transaction was not replaced, for people to read. */
   let held: { readonly hash: string; readonly reason: string } | undefined
+  /** Since when this process waits for L1 to include the newest transaction. */
+  let since: { readonly hash: string; readonly at: number } | undefined
 
   /** The receipt of whichever of its transactions L1 included. */
   const receiptOf = Effect.fnUntraced(function*(submission: Submission) {
@@ -42,6 +48,7 @@ export const makeInFlight = Effect.fnUntraced(function*(options: InFlightOptions
   })
 
   const conclude = Effect.fnUntraced(function*(submission: Submission, receipt: Receipt) {
+    since = undefined
     const depth = (yield* l1.latest).number - receipt.block + 1
     if (depth < options.confirmations) {
       return yield* news.waits(submission, `blocks to ${submission.to.number} are settled in ${depth} of ${options.confirmations} L1 blocks`)
@@ -88,6 +95,7 @@ export const makeInFlight = Effect.fnUntraced(function*(options: InFlightOptions
     if ((yield* l1.nextNonce) < submission.nonce) {
       return yield* giveUp(submission, `it waits for a transaction before it, and there is none any more`)
     }
+    if (since?.hash !== newest.hash) since = { hash: newest.hash, at: yield* Clock.currentTimeMillis }
     const taken = yield* l1.send(newest).pipe(
       Effect.as(true),
       Effect.catchTag("Underpriced", ({ message }) => Effect.as(Effect.logInfo(message), false))
@@ -95,11 +103,13 @@ export const makeInFlight = Effect.fnUntraced(function*(options: InFlightOptions
     const arrived = taken
       ? yield* receiptOf(submission).pipe(
         Effect.repeat({ schedule: Schedule.spaced(receiptInterval), until: Option.isSome }),
-        Effect.timeoutOption(options.replaceAfter),
+        Effect.timeoutOption(Duration.min(patienceForReceipt, replaceAfter)),
         Effect.map(Option.flatten)
       )
       : Option.none<Receipt>()
-    return yield* Option.isSome(arrived) ? conclude(submission, arrived.value) : replace(submission, overdue)
+    if (Option.isSome(arrived)) return yield* conclude(submission, arrived.value)
+    const waited = Duration.millis((yield* Clock.currentTimeMillis) - since.at)
+    if (!taken || Duration.isGreaterThanOrEqualTo(waited, replaceAfter)) yield* replace(submission, overdue)
   })
 
   /** It can never be included, or to no use; unless that is because it just was. */

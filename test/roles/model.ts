@@ -46,7 +46,7 @@ export interface ModelKnobs {
   readonly ledgerBreaks: Ref.Ref<number>
   /** Whether L1 loses the transactions that it is sent. */
   readonly holdBack: Ref.Ref<boolean>
-  /** Whether L1 takes for ever to take a transaction, and never gets it. */
+  /** Whether L1 takes for ever to take a transaction that it does not know, and never gets it. */
   readonly deaf: Ref.Ref<boolean>
   /** What L1 wants per gas; half of it is the builders'. */
   readonly gasPrice: Ref.Ref<bigint>
@@ -350,10 +350,11 @@ const l1AndKnobs = Layer.effectContext(Effect.gen(function*() {
     feesOf: ({ hash }) => signed.get(hash)!.fees,
     resign: ({ hash, nonce }, _gas, fees) => Effect.sync(() => sign(signed.get(hash)!.statement, nonce, fees)),
     send: Effect.fnUntraced(function*({ hash, nonce }: SignedTransaction) {
-      if (yield* Ref.get(deaf)) return yield* Effect.never
-      yield* Ref.update(sent, (all) => [...all, hash])
       const now = yield* Ref.get(state)
-      if (now.included.has(hash) || pool.get(nonce) === hash) return
+      const known = now.included.has(hash) || pool.get(nonce) === hash
+      if (!known && (yield* Ref.get(deaf))) return yield* Effect.never
+      yield* Ref.update(sent, (all) => [...all, hash])
+      if (known) return
       if (nonce < nonceOf(now)) return yield* new NonceUsed({ nonce })
       if (yield* Ref.get(holdBack)) return
       const rival = pool.get(nonce)
