@@ -36,7 +36,9 @@ contract Contender {
 
     receive() external payable {
         if (mode == Mode.Refuse) revert("no");
-        if (mode == Mode.Reenter) (, reentryError) = address(registry).call(abi.encodeCall(I.withdraw, (address(this))));
+        if (mode == Mode.Reenter) {
+            (, reentryError) = address(registry).call(abi.encodeCall(I.withdraw, (address(this))));
+        }
     }
 }
 
