@@ -9,7 +9,7 @@ import { BlockRef, type Header } from "../src/domain/Block.ts"
 import { Checkpoint, checkpointDigest, genesisCheckpoint, type QuorumCertificate } from "../src/domain/Checkpoint.ts"
 import type { Address } from "../src/domain/Hash.ts"
 import { certifyDigest, quorumOf } from "../src/domain/QuorumCertificate.ts"
-import { defaultShares } from "../src/domain/Rewards.ts"
+import { defaultParameters } from "../src/domain/ProtocolParameters.ts"
 import { checkpointRegistryAbi } from "../src/l1/abi.ts"
 import * as Anvil from "../src/l1/Anvil.ts"
 import { buildContracts } from "../src/l1/ContractBuild.ts"
@@ -39,7 +39,7 @@ export const freshWorld = Effect.fnUntraced(function*(
     genesis: { number: genesis.number, hash: genesis.hash, stateRoot: genesis.stateRoot },
     validators: registration,
     verifyingKeys: yield* loadVerifyingKeys(),
-    shares: defaultShares
+    parameters: defaultParameters
   })
   const l1 = yield* Layer.build(Layer.provide(ViemL1.layer, Layer.succeed(ViemL1.ViemL1Options, {
     url,
@@ -48,7 +48,8 @@ export const freshWorld = Effect.fnUntraced(function*(
     deployedAt: deployment.block,
     registry: deployment.registry,
     stateUpdate: deployment.stateUpdate,
-    vault: deployment.vault
+    vault: deployment.vault,
+    provers: deployment.provers
   })))
   return { url, deployment, config, l1: Context.get(l1, L1) }
 })

@@ -11,14 +11,15 @@ import {ICheckpointRegistry} from "./interfaces/ICheckpointRegistry.sol";
 /// @notice Keeps one chain of checkpoints, each certified by more than two thirds of the validator set. Nobody owns it:
 /// only certificates of the set in force change anything.
 /// @dev Storage is one word per checkpoint; the preimage travels in calldata and is checked against its id. That word
-/// holds what later transactions cannot know from the preimage, the time of registration, and has 128 bits left: a
-/// revert (CP-4) marks whole generations of checkpoints by one counter there instead of touching each of them, and a
-/// redundancy turn (RW-4) is fixed there at registration. A revert finds the point to fall back to in O(1) as well: its
+/// holds what later transactions cannot know from the preimage, the times of its registration and of its child's (which
+/// starts the idle clock, ST-4, when the tip stands on its block), and has 64 bits left: a revert (CP-4) marks whole
+/// generations of checkpoints by one counter there instead of touching each of them. A revert finds the point to fall back to in O(1) as well: its
 /// caller names two linked checkpoints, one at or behind the proven tip and its child beyond.
 contract CheckpointRegistry is ICheckpointRegistry {
     struct Record {
         uint64 number;
         uint64 registeredAt;
+        uint64 continuedAt;
     }
 
     /// @dev One word, so that a registration reads the whole set description at once.
@@ -67,6 +68,7 @@ contract CheckpointRegistry is ICheckpointRegistry {
         if (checkpoint.number <= headNumber) revert CP1_NumberNotAboveHead(checkpoint.number, headNumber);
         ValidatorSet memory set = _set;
         _requireCertificate(set, _checkpointDigest(set.epoch, checkpointId(checkpoint)), signers, signature);
+        record[head].continuedAt = uint64(block.timestamp);
         return _append(checkpoint, signers, signature);
     }
 
@@ -104,7 +106,7 @@ contract CheckpointRegistry is ICheckpointRegistry {
         returns (bytes32 id)
     {
         id = checkpointId(checkpoint);
-        record[id] = Record({number: checkpoint.number, registeredAt: uint64(block.timestamp)});
+        record[id] = Record({number: checkpoint.number, registeredAt: uint64(block.timestamp), continuedAt: 0});
         headId = id;
         emit CheckpointRegistered(
             id, checkpoint.parentId, checkpoint.number, checkpoint.blockHash, checkpoint.stateRoot, signers, signature

@@ -67,7 +67,8 @@ contract RewardVault is IRewardVault {
 
     /// @inheritdoc IRewardVault
     /// @dev A block whose fees the vault does not hold is paid what is there: money never stops an update.
-    function reward(Leaf[] calldata leaves, uint64 firstNumber, address submitter) external {
+    /// The bounty comes out of what the protocol reserve holds once these pots are split, as far as that goes.
+    function reward(Leaf[] calldata leaves, uint64 firstNumber, address submitter, uint80 bounty) external {
         if (msg.sender != stateUpdate) revert RW5_OnlyStateUpdate(msg.sender);
         Totals memory totals;
         // forge-lint: disable-next-line(unsafe-typecast)
@@ -83,6 +84,7 @@ contract RewardVault is IRewardVault {
             if (pot != 0) _split(pot, firstNumber + i, leaves[i].prover, submitter, totals);
         }
         if (totals.pots != 0) _settle(totals, submitter, firstNumber, firstNumber + count - 1);
+        if (bounty != 0) _payBounty(submitter, bounty, firstNumber + count - 1);
     }
 
     /// @inheritdoc IRewardVault
@@ -138,6 +140,12 @@ contract RewardVault is IRewardVault {
         totals.redundancy += redundancy;
         // What division leaves over goes to the reserve, so that the parts sum to the pot exactly.
         totals.reserve += pot - leaf - submission - redundancy;
+        // ST-6: nobody earns the submission in another prover's turn.
+        if (submitter == address(0)) {
+            totals.submission -= submission;
+            totals.reserve += submission;
+            submission = 0;
+        }
         if (leaf != 0) {
             _credit(prover, leaf);
             emit Credited(number, prover, Kind.Leaf, leaf);
@@ -155,6 +163,17 @@ contract RewardVault is IRewardVault {
         // forge-lint: disable-end(unsafe-typecast)
         if (totals.redundancy != 0) emit Reserved(Reserve.Redundancy, firstNumber, lastNumber, totals.redundancy);
         if (totals.reserve != 0) emit Reserved(Reserve.Protocol, firstNumber, lastNumber, totals.reserve);
+    }
+
+    /// @dev ST-6.
+    function _payBounty(address account, uint80 bounty, uint64 number) private {
+        uint80 held = _protocolReserve;
+        if (bounty > held) bounty = held;
+        if (bounty == 0) return;
+        _protocolReserve = held - bounty;
+        _credit(account, bounty);
+        emit Released(Reserve.Protocol, number, number, bounty);
+        emit Credited(number, account, Kind.Bounty, bounty);
     }
 
     function _credit(address account, uint256 amount) private {

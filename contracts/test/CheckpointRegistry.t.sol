@@ -28,7 +28,7 @@ contract CheckpointRegistryTest is Base {
         bytes32 id = checkpointId(genesis);
         vm.assertEq(registry.headId(), id);
         vm.assertEq(registry.genesisId(), id);
-        (uint64 number, uint64 registeredAt) = registry.record(id);
+        (uint64 number, uint64 registeredAt,) = registry.record(id);
         vm.assertEq(number, 0);
         vm.assertEq(registeredAt, block.timestamp);
     }
@@ -48,7 +48,7 @@ contract CheckpointRegistryTest is Base {
         emit I.CheckpointRegistered(id, first.parentId, 4, first.blockHash, first.stateRoot, 7, signature);
         vm.assertEq(registry.register(first, 7, signature), id);
         vm.assertEq(registry.headId(), id);
-        (uint64 number, uint64 registeredAt) = registry.record(id);
+        (uint64 number, uint64 registeredAt,) = registry.record(id);
         vm.assertEq(number, 4);
         vm.assertEq(registeredAt, 1_800_000_000);
     }

@@ -24,11 +24,14 @@ contract Handler is World {
     uint256 public pots;
     uint64 public tipNumber;
     uint256 public moves;
+    uint256 public bonds;
+    uint64 private clock = 1_800_000_000;
     Checkpoint[] private chain;
     uint64[] private boundaries;
     address[5] private accounts = [address(0xA0), address(0xA1), address(0xA2), address(0xA3), SUBMITTER];
 
     constructor() {
+        vm.warp(clock);
         deployWith(new Believer());
         chain.push(genesis);
         boundaries.push(0);
@@ -71,6 +74,33 @@ contract Handler is World {
         tipNumber = to;
         boundaries.push(to);
         ++moves;
+    }
+
+    /// @dev ST-4 to ST-6: time passes, over every boundary of race and turns.
+    function wait(uint16 time) external {
+        vm.warp(clock += time);
+    }
+
+    /// @dev ST-6: provers come, go and take their bonds back.
+    function enroll(uint256 who) external {
+        address account = accounts[who % 4];
+        uint64 unlock = provers.unlocksAt(account);
+        if (provers.isRegistered(account)) {
+            vm.prank(account);
+            provers.deregister();
+        } else if (unlock == 0) {
+            vm.deal(account, account.balance + 1 ether);
+            vm.prank(account);
+            provers.register{value: 1 ether}();
+            ++bonds;
+        } else if (unlock <= clock) {
+            provers.withdraw(account);
+            --bonds;
+        }
+    }
+
+    function bondsHeld() external view returns (uint256) {
+        return address(provers).balance;
     }
 
     function claim(uint256 who) external {
@@ -137,6 +167,11 @@ contract ConservationTest is Base {
         vm.assertEq(balance, handler.funded() - handler.claimed());
     }
 
+    /// @dev ST-6: every bond that was not returned is there.
+    function invariant_ST6_bondsAreThere() public view {
+        vm.assertEq(handler.bondsHeld(), handler.bonds() * 1 ether);
+    }
+
     /// @dev RW-3 and ST-1: a block is paid once, whatever overlaps; the tip never moves back.
     function invariant_RW3_everyBlockIsPaidOnce() public view {
         (,, uint256 unallocated,, uint64 tip) = handler.books();
@@ -154,8 +189,15 @@ contract ConservationTest is Base {
         handler.update(2, 5, 4);
         handler.update(0, 1, 0);
         handler.claim(1);
-        vm.assertEq(handler.moves(), 3);
-        vm.assertEq(handler.tipNumber(), 8);
+        handler.enroll(1);
+        handler.register(2);
+        handler.wait(20_000);
+        // In its only prover's turn: the bounty empties the protocol reserve, but no wei is lost.
+        handler.update(3, 2, 1);
+        vm.assertEq(handler.moves(), 4);
+        vm.assertEq(handler.tipNumber(), 10);
+        handler.enroll(1);
+        invariant_ST6_bondsAreThere();
         vm.assertTrue(handler.claimed() > 0);
         vm.assertTrue(handler.pots() == handler.funded());
         invariant_RW5_potsBecomeCreditsAndReserves();

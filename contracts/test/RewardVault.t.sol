@@ -46,7 +46,7 @@ contract RewardVaultTest is Base {
 
     function test_RW1_aPotIsTheBlocksProverFees() public {
         _fund(10 ether);
-        vault.reward(_leaves(1 ether, 3 ether), 7, SUBMITTER);
+        vault.reward(_leaves(1 ether, 3 ether), 7, SUBMITTER, 0);
         vm.assertEq(vault.unallocated(), 6 ether);
     }
 
@@ -61,7 +61,7 @@ contract RewardVaultTest is Base {
         emit I.PotShort(8, 1 ether, 0.5 ether);
         vm.expectEmit(true, true, true, true, address(vault));
         emit I.PotShort(9, 1 ether, 0);
-        vault.reward(leaves, 7, SUBMITTER);
+        vault.reward(leaves, 7, SUBMITTER, 0);
         vm.assertEq(vault.creditOf(address(0xA0)), 0.75 ether);
         vm.assertEq(vault.creditOf(address(0xA1)), 0.375 ether);
         vm.assertEq(vault.creditOf(address(0xA2)), 0);
@@ -71,7 +71,7 @@ contract RewardVaultTest is Base {
     function test_RW1_anEmptyVaultStopsNothing() public {
         vm.expectEmit(true, true, true, true, address(vault));
         emit I.PotShort(7, 1 ether, 0);
-        vault.reward(_leaves(1 ether, 0), 7, SUBMITTER);
+        vault.reward(_leaves(1 ether, 0), 7, SUBMITTER, 0);
         vm.assertEq(vault.creditOf(ALICE), 0);
     }
 
@@ -89,7 +89,7 @@ contract RewardVaultTest is Base {
         vault = new RewardVault(address(this), I.Shares(parts[0], parts[1], parts[2], parts[3], parts[4]));
         vm.assertEq(abi.encode(vault.shares()), abi.encode(parts));
         _fund(fees);
-        vault.reward(_leaves(fees, 0), 1, SUBMITTER);
+        vault.reward(_leaves(fees, 0), 1, SUBMITTER, 0);
         uint256 leaf = uint256(fees) * (uint256(parts[0]) + parts[1]) / BASIS_POINTS;
         uint256 submission = uint256(fees) * parts[2] / BASIS_POINTS;
         uint256 redundancy = uint256(fees) * parts[3] / BASIS_POINTS;
@@ -102,13 +102,13 @@ contract RewardVaultTest is Base {
 
     function test_RW2_theMergeShareGoesToTheLeaf() public {
         _fund(1 ether);
-        vault.reward(_leaves(1 ether, 0), 1, SUBMITTER);
+        vault.reward(_leaves(1 ether, 0), 1, SUBMITTER, 0);
         vm.assertEq(vault.creditOf(ALICE), 0.75 ether);
     }
 
     function test_RW2_dustGoesToTheReserve() public {
         _fund(19);
-        vault.reward(_leaves(19, 0), 1, SUBMITTER);
+        vault.reward(_leaves(19, 0), 1, SUBMITTER, 0);
         vm.assertEq(vault.creditOf(ALICE), 14);
         vm.assertEq(vault.creditOf(SUBMITTER), 1);
         vm.assertEq(vault.redundancyReserve(), 1);
@@ -119,7 +119,7 @@ contract RewardVaultTest is Base {
 
     function test_RW3_paysLeafProversAndTheSubmitter() public {
         _fund(4 ether);
-        vault.reward(_leaves(1 ether, 3 ether), 7, BOB);
+        vault.reward(_leaves(1 ether, 3 ether), 7, BOB, 0);
         vm.assertEq(vault.creditOf(ALICE), 0.75 ether);
         vm.assertEq(vault.creditOf(BOB), 2.25 ether + 0.4 ether);
     }
@@ -130,12 +130,12 @@ contract RewardVaultTest is Base {
         vm.assume(caller != address(this));
         vm.expectRevert(abi.encodeWithSelector(I.RW5_OnlyStateUpdate.selector, caller));
         vm.prank(caller);
-        vault.reward(_leaves(1, 1), 1, caller);
+        vault.reward(_leaves(1, 1), 1, caller, 0);
     }
 
     function test_RW5_anyoneMayTriggerAClaimForItsOwner() public {
         _fund(1 ether);
-        vault.reward(_leaves(1 ether, 0), 1, SUBMITTER);
+        vault.reward(_leaves(1 ether, 0), 1, SUBMITTER, 0);
         vm.expectEmit(true, true, true, true, address(vault));
         emit I.Claimed(ALICE, 0.75 ether);
         vm.prank(BOB);
@@ -157,7 +157,7 @@ contract RewardVaultTest is Base {
         _fund(2 ether);
         Leaf[] memory leaves = _leaves(1 ether, 1 ether);
         leaves[0].prover = address(receiver);
-        vault.reward(leaves, 1, SUBMITTER);
+        vault.reward(leaves, 1, SUBMITTER, 0);
         vm.expectRevert(abi.encodeWithSelector(I.RW5_PaymentRefused.selector, address(receiver)));
         vault.claim(address(receiver));
         vm.assertEq(vault.claim(BOB), 0.75 ether);
@@ -171,7 +171,7 @@ contract RewardVaultTest is Base {
         _fund(2 ether);
         Leaf[] memory leaves = _leaves(1 ether, 1 ether);
         leaves[0].prover = address(receiver);
-        vault.reward(leaves, 1, SUBMITTER);
+        vault.reward(leaves, 1, SUBMITTER, 0);
         vault.claim(address(receiver));
         vm.assertEq(receiver.reentryError(), abi.encodeWithSelector(I.RW5_NothingToClaim.selector, address(receiver)));
         vm.assertEq(address(receiver).balance, 0.75 ether);
@@ -194,14 +194,14 @@ contract RewardVaultTest is Base {
     /// @dev What was paid in before counts, wherever it is now, until it is credited.
     function testFuzz_RW5_theBoundCountsReserves(uint80 first, uint96 fees, uint256 second) public {
         _fund(first);
-        vault.reward(_leaves(fees, 0), 1, SUBMITTER);
+        vault.reward(_leaves(fees, 0), 1, SUBMITTER, 0);
         uint256 room = type(uint80).max - vault.unallocated() - vault.redundancyReserve() - vault.protocolReserve();
         second = bound(second, 0, type(uint96).max);
         vm.deal(address(this), second);
         if (second > room) vm.expectRevert(abi.encodeWithSelector(I.RW5_FundTooLarge.selector, second));
         vault.fund{value: second}();
         // All of it may go to the protocol's reserve.
-        if (second <= room) vault.reward(_leaves(type(uint96).max, 0), 3, SUBMITTER);
+        if (second <= room) vault.reward(_leaves(type(uint96).max, 0), 3, SUBMITTER, 0);
     }
 
     function test_RW5_refusesEtherOutsideFund() public {
@@ -212,7 +212,7 @@ contract RewardVaultTest is Base {
 
     function test_RW5_forcedEtherIsNotCounted() public {
         vm.deal(address(vault), 3 ether);
-        vault.reward(_leaves(1 ether, 0), 1, SUBMITTER);
+        vault.reward(_leaves(1 ether, 0), 1, SUBMITTER, 0);
         vm.assertEq(vault.unallocated(), 0);
         vm.assertEq(vault.creditOf(ALICE), 0);
     }
@@ -228,7 +228,7 @@ contract RewardVaultTest is Base {
         for (uint64 i; i < 2; ++i) {
             leaves[0] = Leaf(0, ALICE, fees[2 * i], 1);
             leaves[1] = Leaf(0, BOB, fees[2 * i + 1], 1);
-            vault.reward(leaves, 1 + 2 * i, i == 0 ? BOB : SUBMITTER);
+            vault.reward(leaves, 1 + 2 * i, i == 0 ? BOB : SUBMITTER, 0);
         }
         if (claim && vault.creditOf(BOB) != 0) vault.claim(BOB);
 
@@ -274,12 +274,12 @@ contract RewardVaultTest is Base {
         emit I.Reserved(I.Reserve.Redundancy, 7, 8, 0.4 ether);
         vm.expectEmit(true, true, true, true, address(vault));
         emit I.Reserved(I.Reserve.Protocol, 7, 8, 0.2 ether);
-        vault.reward(_leaves(1 ether, 3 ether), 7, SUBMITTER);
+        vault.reward(_leaves(1 ether, 3 ether), 7, SUBMITTER, 0);
     }
 
     function test_gas_claim() public {
         _fund(4 ether);
-        vault.reward(_leaves(1 ether, 3 ether), 7, SUBMITTER);
+        vault.reward(_leaves(1 ether, 3 ether), 7, SUBMITTER, 0);
         vault.claim(ALICE);
         assertGasBelow("RewardVault", "claim", 70_000);
     }

@@ -292,7 +292,7 @@ contract StateUpdateTest is World {
         (verifiers[0], verifiers[1]) = (IProofVerifier(groth16), IProofVerifier(second));
         address predicted = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 1);
         vault = new RewardVault(predicted, defaultShares());
-        state = new StateUpdate(registry, vault, genesis, verifiers);
+        state = new StateUpdate(registry, vault, provers, genesis, verifiers, defaultParameters());
         vm.assertEq(address(state.verifierOf(2)), address(second));
         Checkpoint memory last = checkpoint(4);
         I.Update memory update = updateOf(0, 2, last);
@@ -309,14 +309,14 @@ contract StateUpdateTest is World {
         verifiers[0] = groth16;
         address predicted = vm.computeCreateAddress(address(this), vm.getNonce(address(this)));
         vm.expectRevert(abi.encodeWithSelector(I.VaultNotLinked.selector, predicted, address(state)));
-        new StateUpdate(registry, vault, genesis, verifiers);
+        new StateUpdate(registry, vault, provers, genesis, verifiers, defaultParameters());
     }
 
     function test_deploymentChecksTheGenesis() public {
         Checkpoint memory other = genesis;
         other.stateRoot = bytes32(uint256(1));
         vm.expectRevert(abi.encodeWithSelector(I.GenesisMismatch.selector, checkpointId(other), registry.genesisId()));
-        new StateUpdate(registry, vault, other, new IProofVerifier[](0));
+        new StateUpdate(registry, vault, provers, other, new IProofVerifier[](0), defaultParameters());
     }
 
     function test_deploymentChecksTheVerifiers() public {
@@ -325,7 +325,7 @@ contract StateUpdateTest is World {
         IProofVerifier[] memory verifiers = new IProofVerifier[](2);
         (verifiers[0], verifiers[1]) = (IProofVerifier(groth16), IProofVerifier(address(0x1234)));
         vm.expectRevert(abi.encodeWithSelector(I.ST3_SystemUnknown.selector, 2));
-        new StateUpdate(registry, vault, genesis, verifiers);
+        new StateUpdate(registry, vault, provers, genesis, verifiers, defaultParameters());
     }
 
     // Gas of whole transactions, in the steady state: accounts that were credited before.

@@ -3,6 +3,8 @@ pragma solidity 0.8.37;
 
 import {CheckpointRegistry} from "../src/CheckpointRegistry.sol";
 import {Groth16BatchVerifier} from "../src/Groth16BatchVerifier.sol";
+import {Designation, Parameters} from "../src/Parameters.sol";
+import {ProverRegistry} from "../src/ProverRegistry.sol";
 import {RewardVault} from "../src/RewardVault.sol";
 import {StateUpdate} from "../src/StateUpdate.sol";
 import {Checkpoint, Leaf, checkpointId} from "../src/Types.sol";
@@ -23,6 +25,7 @@ abstract contract World is Base {
     CheckpointRegistry internal registry;
     Groth16BatchVerifier internal groth16;
     RewardVault internal vault;
+    ProverRegistry internal provers;
     StateUpdate internal state;
     Checkpoint internal genesis;
     Checkpoint internal head;
@@ -34,15 +37,37 @@ abstract contract World is Base {
     }
 
     function deployWith(IProofVerifier verifier) internal {
+        deployWith(verifier, defaultParameters());
+    }
+
+    function deployWith(IProofVerifier verifier, Parameters memory parameters) internal {
+        deployWith(verifier, parameters, defaultShares());
+    }
+
+    function deployWith(IProofVerifier verifier, Parameters memory parameters, IRewardVault.Shares memory shares)
+        internal
+    {
         genesis = Checkpoint({parentId: 0, number: 0, blockHash: blockHash(0), stateRoot: stateRoot(0)});
         head = genesis;
         (bytes memory keys, bytes memory possessions) = Signers.set(FIRST_VALIDATOR, VALIDATORS);
         registry = new CheckpointRegistry(genesis, keys, possessions);
+        provers = new ProverRegistry(parameters);
         address predicted = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 1);
-        vault = new RewardVault(predicted, defaultShares());
+        vault = new RewardVault(predicted, shares);
         IProofVerifier[] memory verifiers = new IProofVerifier[](1);
         verifiers[0] = verifier;
-        state = new StateUpdate(registry, vault, genesis, verifiers);
+        state = new StateUpdate(registry, vault, provers, genesis, verifiers, parameters);
+    }
+
+    function defaultParameters() internal pure returns (Parameters memory) {
+        return Parameters({
+            idleFallback: 5 hours,
+            turnLength: 30 minutes,
+            leaveDelay: 1 days,
+            designation: Designation.Preferred,
+            fallbackBounty: 0.5 ether,
+            bond: 1 ether
+        });
     }
 
     function defaultShares() internal pure returns (IRewardVault.Shares memory) {

@@ -5,7 +5,7 @@ import { Effect, FileSystem, Redacted, Schedule } from "effect"
 import { join } from "node:path"
 import { createPublicClient, http, type LocalAccount, toHex } from "viem"
 import { mnemonicToAccount } from "viem/accounts"
-import { defaultShares } from "../domain/Rewards.ts"
+import { defaultParameters, scaleTime } from "../domain/ProtocolParameters.ts"
 import * as Anvil from "../l1/Anvil.ts"
 import { buildContracts } from "../l1/ContractBuild.ts"
 import { deploy, type Deployment, readDeployment, writeDeployment } from "../l1/Deploy.ts"
@@ -16,6 +16,9 @@ import { type DevnetConfig, l1ChainId } from "./DevnetConfig.ts"
 
 /** anvil's own accounts, known to everybody: each holds 10,000 ETH on a fresh chain. */
 const mnemonic = "test test test test test test test test test test test junk"
+
+/** How much faster the devnet's protocol clock runs: five idle hours are 30 seconds. */
+const timeScale = 600
 
 /** Who sends what on the devnet's L1. */
 export const l1Accounts = {
@@ -65,7 +68,7 @@ export const startChain = Effect.fnUntraced(function*(config: DevnetConfig, fold
       genesis: { number: genesis.number, hash: genesis.header.hash, stateRoot: genesis.header.stateRoot },
       validators: { publicKeys, possessions },
       verifyingKeys: yield* loadVerifyingKeys(config.keys),
-      shares: defaultShares
+      parameters: scaleTime(defaultParameters, timeScale)
     })
     // In this order: where the addresses are known, the saved chain has the contracts.
     yield* Anvil.saveState(url, state)

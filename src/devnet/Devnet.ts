@@ -66,7 +66,8 @@ export const startDevnet = Effect.fnUntraced(function*(config: DevnetConfig) {
       deployedAt: deployment.block,
       registry: deployment.registry,
       stateUpdate: deployment.stateUpdate,
-      vault: deployment.vault
+      vault: deployment.vault,
+      provers: deployment.provers
     })),
     Layer.succeed(L1PollInterval, "250 millis")
   ))

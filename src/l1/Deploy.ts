@@ -24,9 +24,17 @@ import { BlockRef } from "../domain/Block.ts"
 import { genesisCheckpoint } from "../domain/Checkpoint.ts"
 import { Address, type BlockHash, Bytes32, CheckpointId, type HexBytes, type StateRoot, toAddress } from "../domain/Hash.ts"
 import { type ValidatorKey, verifyPossession } from "../domain/QuorumCertificate.ts"
-import type { RewardShares } from "../domain/Rewards.ts"
+import { designations, type ProtocolParameters } from "../domain/ProtocolParameters.ts"
 import type { VerifyingKey } from "../proofs/CircuitKeys.ts"
-import { checkpointRegistryAbi, groth16BatchVerifierAbi, proofSystemIds, rewardVaultAbi, settlementErrorsAbi, stateUpdateAbi } from "./abi.ts"
+import {
+  checkpointRegistryAbi,
+  groth16BatchVerifierAbi,
+  proofSystemIds,
+  proverRegistryAbi,
+  rewardVaultAbi,
+  settlementErrorsAbi,
+  stateUpdateAbi
+} from "./abi.ts"
 import type { ContractBuild, ContractName } from "./ContractBuild.ts"
 
 /**
@@ -59,6 +67,8 @@ export class Deployment extends Schema.Class<Deployment>("lignum/Deployment")({
   /** The L1 block of the first contract: their events begin here. */
   block: Schema.Int,
   registry: Address,
+  /** The provers that take turns. */
+  provers: Address,
   stateUpdate: Address,
   vault: Address,
   /** Verifier of proof system 1. */
@@ -82,8 +92,7 @@ export interface DeployOptions {
   /** The first validator set, in the order of the signer bitmap, with a proof of possession for each key (CP-2). */
   readonly validators: { readonly publicKeys: ReadonlyArray<ValidatorKey>; readonly possessions: ReadonlyArray<HexBytes> }
   readonly verifyingKeys: { readonly block: VerifyingKey; readonly ancestry: VerifyingKey }
-  /** How pots are split (RW-2). */
-  readonly shares: RewardShares
+  readonly parameters: ProtocolParameters
 }
 
 /** A verifying key as the verifier's constructor takes it: alpha, beta, gamma, delta, bases; imaginary parts first. */
@@ -96,7 +105,7 @@ export const verifyingKeyWords = (key: VerifyingKey): ReadonlyArray<bigint> => [
 /** Words that both verifying keys share: alpha, beta and gamma. */
 const sharedWords = 10
 
-const errorsAbi = [...checkpointRegistryAbi.filter((item) => item.type === "error"), ...settlementErrorsAbi]
+const errorsAbi = [...[...checkpointRegistryAbi, ...proverRegistryAbi].filter((item) => item.type === "error"), ...settlementErrorsAbi]
 
 /** Why L1 refused: the contract's custom error where there is one. */
 const reasonOf = (error: unknown): string => {
@@ -134,14 +143,14 @@ const checkValidators = Effect.fnUntraced(function*({ possessions, publicKeys }:
 })
 
 /**
- * Deploys all contracts in four transactions and checks what came of it: that they name each other, and hold the keys, shares
+ * Deploys all contracts in five transactions and checks what came of it: that they name each other, and hold the keys, parameters
  * and genesis that they were given. Nobody has any rights over them afterwards.
  *
  * The vault and the state update name each other in their constructors: the second one's address follows from the
  * account and its nonce, so that no owner has to link them later.
  */
 export const deploy = Effect.fn("deploy")(function*(options: DeployOptions): Effect.fn.Return<Deployment, DeploymentFailed> {
-  const { account, chainId, contracts, shares, url } = options
+  const { account, chainId, contracts, parameters, url } = options
   const chain = defineChain({
     id: chainId,
     name: `L1 ${chainId}`,
@@ -157,7 +166,7 @@ export const deploy = Effect.fn("deploy")(function*(options: DeployOptions): Eff
   const nonce = yield* attempt("asking L1 for the account's nonce", () =>
     client.getTransactionCount({ address: account.address, blockTag: "pending" }))
   const addressAt = (index: number) => toAddress(getContractAddress({ from: account.address, nonce: BigInt(nonce + index) }))
-  const [registry, groth16, vault, stateUpdate] = [addressAt(0), addressAt(1), addressAt(2), addressAt(3)]
+  const [registry, groth16, provers, vault, stateUpdate] = [addressAt(0), addressAt(1), addressAt(2), addressAt(3), addressAt(4)]
 
   const create = Effect.fnUntraced(function*(name: ContractName, index: number, data: Hex) {
     const receipt = yield* attempt(`deploying ${name}`, async () => {
@@ -186,24 +195,31 @@ export const deploy = Effect.fn("deploy")(function*(options: DeployOptions): Eff
     bytecode: bytecode("Groth16BatchVerifier"),
     args: [blockKey, ancestryKey]
   }))
-  yield* create("RewardVault", 2, encodeDeployData({ abi: rewardVaultAbi, bytecode: bytecode("RewardVault"), args: [stateUpdate, shares] }))
-  yield* create("StateUpdate", 3, encodeDeployData({
+  const given = { ...parameters, designation: designations.indexOf(parameters.designation) }
+  yield* create("ProverRegistry", 2, encodeDeployData({ abi: proverRegistryAbi, bytecode: bytecode("ProverRegistry"), args: [given] }))
+  yield* create("RewardVault", 3, encodeDeployData({
+    abi: rewardVaultAbi,
+    bytecode: bytecode("RewardVault"),
+    args: [stateUpdate, parameters.shares]
+  }))
+  yield* create("StateUpdate", 4, encodeDeployData({
     abi: stateUpdateAbi,
     bytecode: bytecode("StateUpdate"),
-    args: [registry, vault, root, [groth16]]
+    args: [registry, vault, provers, root, [groth16], given]
   }))
 
   const deployment = new Deployment({
     chainId,
     block,
     registry,
+    provers,
     stateUpdate,
     vault,
     groth16,
     genesis: checkpoint.id,
     verifyingKeys: keccak256(encodePacked(["uint256[]"], [[...blockKey, ...ancestryKey.slice(sharedWords)]]))
   })
-  yield* checkDeployment(client, deployment, { keys, shares, genesis })
+  yield* checkDeployment(client, deployment, { keys, parameters, genesis })
   return deployment
 })
 
@@ -211,14 +227,15 @@ export const deploy = Effect.fn("deploy")(function*(options: DeployOptions): Eff
 const checkDeployment = Effect.fnUntraced(function*(
   client: ReturnType<typeof createPublicClient>,
   deployment: Deployment,
-  given: { readonly keys: Hex; readonly shares: RewardShares; readonly genesis: DeployOptions["genesis"] }
+  given: { readonly keys: Hex; readonly parameters: ProtocolParameters; readonly genesis: DeployOptions["genesis"] }
 ) {
   const registry = { address: deployment.registry, abi: checkpointRegistryAbi } as const
   const verifier = { address: deployment.groth16, abi: groth16BatchVerifierAbi } as const
   const vault = { address: deployment.vault, abi: rewardVaultAbi } as const
   const state = { address: deployment.stateUpdate, abi: stateUpdateAbi } as const
   const step = "checking the contracts"
-  const [headId, keys, keysHash, linked, shares, tip, its] = yield* attempt(step, () =>
+  const provers = { address: deployment.provers, abi: proverRegistryAbi } as const
+  const [headId, keys, keysHash, linked, shares, tip, its, set] = yield* attempt(step, () =>
     Promise.all([
       client.readContract({ ...registry, functionName: "headId" }),
       client.readContract({ ...registry, functionName: "validatorKeys" }),
@@ -229,7 +246,16 @@ const checkDeployment = Effect.fnUntraced(function*(
       Promise.all([
         client.readContract({ ...state, functionName: "registry" }),
         client.readContract({ ...state, functionName: "vault" }),
-        client.readContract({ ...state, functionName: "verifierOf", args: [proofSystemIds.groth16] })
+        client.readContract({ ...state, functionName: "verifierOf", args: [proofSystemIds.groth16] }),
+        client.readContract({ ...state, functionName: "provers" })
+      ]),
+      Promise.all([
+        client.readContract({ ...state, functionName: "idleFallback" }),
+        client.readContract({ ...state, functionName: "turnLength" }),
+        client.readContract({ ...state, functionName: "designation" }),
+        client.readContract({ ...state, functionName: "fallbackBounty" }),
+        client.readContract({ ...provers, functionName: "bond" }),
+        client.readContract({ ...provers, functionName: "leaveDelay" })
       ])
     ]))
   yield* expect(step, headId === deployment.genesis, "the registry's head is not the genesis checkpoint")
@@ -238,15 +264,18 @@ const checkDeployment = Effect.fnUntraced(function*(
   yield* expect(step, linked === deployment.stateUpdate, "the vault takes orders from another contract")
   yield* expect(
     step,
-    (["leaf", "merge", "submission", "redundancy", "reserve"] as const).every((share) => shares[share] === given.shares[share]),
+    (["leaf", "merge", "submission", "redundancy", "reserve"] as const).every((share) => shares[share] === given.parameters.shares[share]),
     "the vault splits by other shares"
   )
   yield* expect(step, tip[0] === given.genesis.hash && tip[1] === BigInt(given.genesis.number), "the proven tip is not the genesis block")
   yield* expect(
     step,
-    its[0] === deployment.registry && its[1] === deployment.vault && its[2] === deployment.groth16,
+    its[0] === deployment.registry && its[1] === deployment.vault && its[2] === deployment.groth16 && its[3] === deployment.provers,
     "the state update is linked with other contracts"
   )
+  const { bond, designation, fallbackBounty, idleFallback, leaveDelay, turnLength } = given.parameters
+  const due = [idleFallback, turnLength, designations.indexOf(designation), fallbackBounty, bond, leaveDelay].map(BigInt)
+  yield* expect(step, set.every((value, index) => BigInt(value) === due[index]), "the contracts hold other parameters")
 })
 
 const DeploymentJson = Schema.fromJsonString(Deployment)

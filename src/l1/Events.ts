@@ -9,7 +9,7 @@ import { Checkpoint, QuorumCertificate } from "../domain/Checkpoint.ts"
 import { Address, Bytes32, CheckpointId, HexBytes, toAddress, TransactionHash } from "../domain/Hash.ts"
 import { ProofSystemId } from "../domain/Proof.ts"
 import { ValidatorKey, ValidatorSet } from "../domain/QuorumCertificate.ts"
-import { checkpointRegistryAbi, creditKinds, proofSystemIds, reserves, rewardVaultAbi, stateUpdateAbi } from "./abi.ts"
+import { checkpointRegistryAbi, creditKinds, proofSystemIds, proverRegistryAbi, reserves, rewardVaultAbi, stateUpdateAbi } from "./abi.ts"
 
 /** Where on L1 an event stands. */
 export class L1Position extends Schema.Class<L1Position>("lignum/L1Position")({
@@ -63,6 +63,46 @@ export class Reserved extends Schema.TaggedClass<Reserved>()("Reserved", {
   amount: Wei
 }) {}
 
+/** A part of a reserve was released, to a credit of the same transaction or to the other reserve (RW-7). */
+export class Released extends Schema.TaggedClass<Released>()("Released", {
+  at: L1Position,
+  reserve: Schema.Literals(reserves),
+  firstBlock: BlockNumber,
+  lastBlock: BlockNumber,
+  amount: Wei
+}) {}
+
+/** An update came when the race was over (ST-6). */
+export class UpdatedInTurn extends Schema.TaggedClass<UpdatedInTurn>()("UpdatedInTurn", {
+  at: L1Position,
+  to: BlockNumber,
+  /** Index of the turn since the race ended, from zero. */
+  turn: Schema.Int,
+  /** Whose turn it was; the zero address if nobody is designated. */
+  holder: Address,
+  submitter: Address
+}) {}
+
+/** A prover takes part in turns from here on (ST-6). */
+export class ProverRegistered extends Schema.TaggedClass<ProverRegistered>()("ProverRegistered", {
+  at: L1Position,
+  prover: Address,
+  position: Schema.Int
+}) {}
+
+/** A prover takes part in no more turns (ST-6). */
+export class ProverLeft extends Schema.TaggedClass<ProverLeft>()("ProverLeft", {
+  at: L1Position,
+  prover: Address,
+  /** Who stands in its place now; the zero address if it was the last in the order. */
+  moved: Address,
+  /** L1 time in seconds from which its bond can be withdrawn. */
+  unlocksAt: Schema.BigIntFromString
+}) {}
+
+/** A prover that left got its bond back (ST-6). */
+export class BondReturned extends Schema.TaggedClass<BondReturned>()("BondReturned", { at: L1Position, prover: Address, amount: Wei }) {}
+
 /** A block's pot was smaller than its fees because the vault held too little. */
 export class PotShort extends Schema.TaggedClass<PotShort>()("PotShort", {
   at: L1Position,
@@ -81,12 +121,17 @@ export const L1Event = Schema.Union([
   Funded,
   Credited,
   Reserved,
+  Released,
   PotShort,
-  Claimed
+  Claimed,
+  UpdatedInTurn,
+  ProverRegistered,
+  ProverLeft,
+  BondReturned
 ])
 export type L1Event = typeof L1Event.Type
 
-const abi = [...checkpointRegistryAbi, ...stateUpdateAbi, ...rewardVaultAbi].filter((item) => item.type === "event")
+const abi = [...checkpointRegistryAbi, ...proverRegistryAbi, ...stateUpdateAbi, ...rewardVaultAbi].filter((item) => item.type === "event")
 
 const systemOf = (id: number): ProofSystemId => {
   const found = Object.entries(proofSystemIds).find(([, each]) => each === id)
@@ -163,6 +208,41 @@ export const decodeEvents = (logs: ReadonlyArray<Log>): ReadonlyArray<L1Event> =
             amount: Wei.make(log.args.amount)
           })
         ]
+      case "Released":
+        return [
+          new Released({
+            at,
+            reserve: reserves[log.args.reserve]!,
+            firstBlock: BlockNumber.make(Number(log.args.firstNumber)),
+            lastBlock: BlockNumber.make(Number(log.args.lastNumber)),
+            amount: Wei.make(log.args.amount)
+          })
+        ]
+      case "UpdatedInTurn": {
+        const { holder, submitter, toNumber, turn } = log.args
+        return [
+          new UpdatedInTurn({
+            at,
+            to: BlockNumber.make(Number(toNumber)),
+            turn: Number(turn),
+            holder: toAddress(holder),
+            submitter: toAddress(submitter)
+          })
+        ]
+      }
+      case "ProverRegistered":
+        return [new ProverRegistered({ at, prover: toAddress(log.args.prover), position: Number(log.args.position) })]
+      case "ProverLeft":
+        return [
+          new ProverLeft({
+            at,
+            prover: toAddress(log.args.prover),
+            moved: toAddress(log.args.moved),
+            unlocksAt: log.args.unlocksAt
+          })
+        ]
+      case "BondReturned":
+        return [new BondReturned({ at, prover: toAddress(log.args.prover), amount: Wei.make(log.args.amount) })]
       case "PotShort":
         return [
           new PotShort({

@@ -39,6 +39,7 @@ export interface ViemL1Options {
   readonly registry: Address
   readonly stateUpdate: Address
   readonly vault: Address
+  readonly provers: Address
 }
 
 export const ViemL1Options = Context.Service<ViemL1Options>("lignum/ViemL1Options")
@@ -81,7 +82,7 @@ const shortReason = (error: unknown): string => error instanceof BaseError ? err
 export const layer: Layer.Layer<L1, never, ViemL1Options> = Layer.effect(
   L1,
   Effect.gen(function*() {
-    const { url, chainId, privateKey, deployedAt, registry, stateUpdate, vault } = yield* ViemL1Options
+    const { url, chainId, privateKey, deployedAt, registry, stateUpdate, vault, provers } = yield* ViemL1Options
     const chain: Chain = defineChain({
       id: chainId,
       name: `L1 ${chainId}`,
@@ -117,7 +118,7 @@ export const layer: Layer.Layer<L1, never, ViemL1Options> = Layer.effect(
     const events = (from: number, to: number) =>
       Effect.map(
         ask("eth_getLogs", () =>
-          client.getLogs({ address: [registry, stateUpdate, vault], fromBlock: BigInt(from), toBlock: BigInt(to) })),
+          client.getLogs({ address: [registry, provers, stateUpdate, vault], fromBlock: BigInt(from), toBlock: BigInt(to) })),
         decodeEvents
       )
 

@@ -61,6 +61,8 @@ const record = (ledger: Ledger, event: L1Event): Ledger => {
       }
     case "Reserved":
       return { ...ledger, books: reserve(ledger.books, event.reserve, event.amount) }
+    case "Released":
+      return { ...ledger, books: reserve(ledger.books, event.reserve, -event.amount) }
     case "Claimed":
       return { ...ledger, books: claim(ledger.books, event.account, event.amount) }
     case "PotShort":

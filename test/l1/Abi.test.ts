@@ -5,11 +5,13 @@ import {
   checkpointRegistryAbi,
   creditKinds,
   groth16BatchVerifierAbi,
+  proverRegistryAbi,
   reserves,
   rewardVaultAbi,
   settlementErrorsAbi,
   stateUpdateAbi
 } from "../../src/l1/abi.ts"
+import { designations } from "../../src/domain/ProtocolParameters.ts"
 import { buildContracts, type ContractName } from "../../src/l1/ContractBuild.ts"
 
 interface Parameter {
@@ -37,6 +39,7 @@ const lines = (abi: Abi | ReadonlyArray<unknown>): ReadonlyArray<string> =>
 
 const abis = {
   CheckpointRegistry: checkpointRegistryAbi,
+  ProverRegistry: proverRegistryAbi,
   StateUpdate: stateUpdateAbi,
   RewardVault: rewardVaultAbi,
   Groth16BatchVerifier: groth16BatchVerifierAbi
@@ -61,6 +64,8 @@ describe("ABIs", () => {
       const source = yield* Effect.promise(() => fs.readFile("contracts/src/interfaces/IRewardVault.sol", "utf8"))
       assert.deepStrictEqual(members(source, "Kind"), [...creditKinds])
       assert.deepStrictEqual(members(source, "Reserve"), [...reserves])
+      const parameters = yield* Effect.promise(() => fs.readFile("contracts/src/Parameters.sol", "utf8"))
+      assert.deepStrictEqual(members(parameters, "Designation"), [...designations])
     }))
 
   it("know every error that an update can end with", () => {

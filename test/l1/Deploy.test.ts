@@ -8,8 +8,9 @@ import { BlockNumber } from "../../src/domain/Amount.ts"
 import { Checkpoint, checkpointDigest } from "../../src/domain/Checkpoint.ts"
 import { BlockHash, type CheckpointId, StateRoot, toHex32 } from "../../src/domain/Hash.ts"
 import { certifyDigest, handOverDigest, provePossession, type ValidatorKeyPair, validatorKeyPairFrom } from "../../src/domain/QuorumCertificate.ts"
-import { defaultShares, RewardShares } from "../../src/domain/Rewards.ts"
-import { checkpointRegistryAbi, groth16BatchVerifierAbi, rewardVaultAbi, stateUpdateAbi } from "../../src/l1/abi.ts"
+import { defaultParameters, ProtocolParameters } from "../../src/domain/ProtocolParameters.ts"
+import { RewardShares } from "../../src/domain/Rewards.ts"
+import { checkpointRegistryAbi, groth16BatchVerifierAbi, proverRegistryAbi, rewardVaultAbi, stateUpdateAbi } from "../../src/l1/abi.ts"
 import * as Anvil from "../../src/l1/Anvil.ts"
 import { buildContracts } from "../../src/l1/ContractBuild.ts"
 import { deploy, type Deployment, DeploymentFailed, DeploymentUnreadable, readDeployment, writeDeployment } from "../../src/l1/Deploy.ts"
@@ -36,7 +37,7 @@ const chain = (pairs: ReadonlyArray<ValidatorKeyPair>) =>
       genesis,
       validators: registration(pairs),
       verifyingKeys: yield* loadVerifyingKeys(),
-      shares: defaultShares
+      parameters: defaultParameters
     }
     return {
       options,
@@ -84,7 +85,7 @@ describe("deployment on a real chain", () => {
       const here = yield* chain(validators(4))
       const deployment = yield* deploy(here.options)
       assert.strictEqual(deployment.block, 1)
-      assert.strictEqual(yield* Effect.promise(() => here.client.getBlockNumber()), 4n)
+      assert.strictEqual(yield* Effect.promise(() => here.client.getBlockNumber()), 5n)
 
       const file = `${yield* fs.makeTempDirectoryScoped()}/devnet/addresses.json`
       yield* writeDeployment(file, deployment)
@@ -166,10 +167,10 @@ describe("deployment on a real chain", () => {
     }).pipe(Effect.provide(NodeServices.layer)), 120_000)
 
   it("RW-5: no contract takes orders from its deployer", () => {
-    const callable = [...checkpointRegistryAbi, ...stateUpdateAbi, ...rewardVaultAbi, ...groth16BatchVerifierAbi].flatMap((item) =>
+    const callable = [...checkpointRegistryAbi, ...proverRegistryAbi, ...stateUpdateAbi, ...rewardVaultAbi, ...groth16BatchVerifierAbi].flatMap((item) =>
       item.type === "function" && item.stateMutability !== "view" ? [item.name] : []
     )
-    assert.deepStrictEqual(callable, ["register", "handOver", "submit", "fund", "reward", "claim"])
+    assert.deepStrictEqual(callable, ["register", "handOver", "register", "deregister", "withdraw", "submit", "fund", "reward", "claim"])
   })
 
   it.live("refuses another chain than the one meant, and says so", () =>
@@ -192,7 +193,7 @@ describe("deployment on a real chain", () => {
     Effect.gen(function*() {
       const here = yield* chain(validators(1))
       const shares = new RewardShares({ leaf: 1, merge: 2, submission: 3, redundancy: 4, reserve: 9990 })
-      const deployment = yield* deploy({ ...here.options, shares })
+      const deployment = yield* deploy({ ...here.options, parameters: new ProtocolParameters({ ...defaultParameters, shares }) })
       const split = yield* Effect.promise(() =>
         here.client.readContract({ address: deployment.vault, abi: rewardVaultAbi, functionName: "shares" }))
       assert.deepStrictEqual(split, { ...shares })

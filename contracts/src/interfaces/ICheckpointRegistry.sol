@@ -73,7 +73,8 @@ interface ICheckpointRegistry {
     /// @param id Key of the checkpoint.
     /// @return number Number of its block.
     /// @return registeredAt L1 time of its registration in seconds; zero if it is not registered.
-    function record(bytes32 id) external view returns (uint64 number, uint64 registeredAt);
+    /// @return continuedAt L1 time at which its child was registered; zero if it has none (ST-4).
+    function record(bytes32 id) external view returns (uint64 number, uint64 registeredAt, uint64 continuedAt);
 
     /// @notice Key of the genesis checkpoint, the root of the chain.
     /// @return Its id.

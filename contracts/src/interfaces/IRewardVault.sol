@@ -46,6 +46,12 @@ interface IRewardVault {
     /// @param lastNumber Number of the last block.
     /// @param amount Wei.
     event Reserved(Reserve indexed reserve, uint64 firstNumber, uint64 lastNumber, uint256 amount);
+    /// @notice A reserve shrank; a credit of the same transaction or the other reserve received it (RW-7).
+    /// @param reserve Which one.
+    /// @param firstNumber Number of the first block that it was released for.
+    /// @param lastNumber Number of the last block.
+    /// @param amount Wei.
+    event Released(Reserve indexed reserve, uint64 firstNumber, uint64 lastNumber, uint256 amount);
     /// @notice The vault held less than a block collected (RW-1).
     /// @param number Number of the block.
     /// @param proverFees What the block collected, in wei.
@@ -73,8 +79,10 @@ interface IRewardVault {
     /// @notice Splits the pots of freshly proven blocks into credits and reserves (RW-1, RW-2, RW-3). Only by the state update.
     /// @param leaves The blocks, oldest first; each is paid once because the proven tip moves past it.
     /// @param firstNumber Number of the first block.
-    /// @param submitter Who earns the submission share.
-    function reward(Leaf[] calldata leaves, uint64 firstNumber, address submitter) external;
+    /// @param submitter Who earns the submission share and the bounty; zero if nobody does, and the share goes to the
+    /// protocol reserve (ST-6).
+    /// @param bounty What the protocol reserve pays on top, at most, in wei; zero where nobody earns it (ST-6).
+    function reward(Leaf[] calldata leaves, uint64 firstNumber, address submitter, uint80 bounty) external;
 
     /// @notice Pays an account all that it is owed (RW-5). Anyone may trigger it, the money goes to the account itself:
     /// a prover's key can stay cold while another key pays the gas.

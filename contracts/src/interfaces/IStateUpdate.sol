@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 pragma solidity 0.8.37;
 
+import {Designation} from "../Parameters.sol";
 import {Checkpoint, Leaf} from "../Types.sol";
 import {ICheckpointRegistry} from "./ICheckpointRegistry.sol";
 import {IProofVerifier} from "./IProofVerifier.sol";
+import {IProverRegistry} from "./IProverRegistry.sol";
 import {IRewardVault} from "./IRewardVault.sol";
 
-/// @notice Moves the proven tip of the L2 chain (ST-1, ST-2, ST-3).
+/// @notice Moves the proven tip of the L2 chain (ST-1 to ST-7).
 interface IStateUpdate {
     /// @notice A transition, its proof, and why consensus stands behind it.
     /// @param system Id of the proof system; Groth16 is 1.
@@ -49,6 +51,19 @@ interface IStateUpdate {
     /// @param tipNumber Number of the tip.
     event AlreadyProven(address indexed submitter, uint64 toNumber, uint64 tipNumber);
 
+    /// @notice An update came when the race was over (ST-6).
+    /// @param toNumber Number of the new tip.
+    /// @param turn Index of the turn since the race ended, from zero.
+    /// @param holder Whose turn it was; zero if nobody is designated.
+    /// @param submitter Who submitted it.
+    event UpdatedInTurn(uint64 indexed toNumber, uint64 turn, address indexed holder, address indexed submitter);
+
+    /// @notice A race of no length is none: the idle time before turns must be above zero.
+    error ST5_NoRace();
+    /// @notice A turn needs a length above zero.
+    error ST6_NoTurnLength();
+    /// @notice Under exclusive designation only `holder` may submit now. Wait for the next turn, or hand it the proof.
+    error ST6_NotYourTurn(address holder);
     /// @notice An update needs at least one block.
     error ST1_NoBlocks();
     /// @notice No update ended at `from`. Start at the tip or at an earlier update's end.
@@ -83,6 +98,38 @@ interface IStateUpdate {
     /// @return blockHash Its hash.
     /// @return number Its number.
     function tip() external view returns (bytes32 blockHash, uint64 number);
+
+    /// @notice Start of the idle clock (ST-4): the later of the last update and the registration of the oldest checkpoint
+    /// beyond the tip.
+    /// @return L1 time in seconds; zero while nothing is provable, hence nothing idle.
+    function idleSince() external view returns (uint64);
+
+    /// @notice Race or turn (ST-5, ST-6), as of now.
+    /// @return inFallback Whether the race is over.
+    /// @return index Index of the turn since then, from zero.
+    /// @return holder Whose turn it is; zero in the race, without registered provers, and under open designation.
+    /// @return endsAt L1 time at which the race, or the turn, ends; zero while nothing is provable.
+    function turn() external view returns (bool inFallback, uint64 index, address holder, uint64 endsAt);
+
+    /// @notice The provers that take turns.
+    /// @return Their registry.
+    function provers() external view returns (IProverRegistry);
+
+    /// @notice Idle time after which turns begin.
+    /// @return Seconds.
+    function idleFallback() external view returns (uint64);
+
+    /// @notice Length of one turn.
+    /// @return Seconds.
+    function turnLength() external view returns (uint64);
+
+    /// @notice Whom a turn serves.
+    /// @return The rule.
+    function designation() external view returns (Designation);
+
+    /// @notice What the protocol reserve pays, as far as it can, for an update that ends a fallback.
+    /// @return Wei.
+    function fallbackBounty() external view returns (uint80);
 
     /// @notice Whether an update may start at a block (ST-1).
     /// @param blockHash Hash of the block.

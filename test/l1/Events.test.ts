@@ -1,0 +1,72 @@
+import { assert, describe, it } from "@effect/vitest"
+import { type Abi, encodeAbiParameters, encodeEventTopics, type Log } from "viem"
+import { toAddress, toHex32 } from "../../src/domain/Hash.ts"
+import { proverRegistryAbi, rewardVaultAbi, stateUpdateAbi } from "../../src/l1/abi.ts"
+import { decodeEvents } from "../../src/l1/Events.ts"
+
+const alice = toAddress(`0x${"a1".repeat(20)}`)
+const bob = toAddress(`0x${"b0".repeat(20)}`)
+
+/** A log as L1 would give it. */
+const log = (abi: Abi, eventName: string, args: Record<string, unknown>): Log => {
+  const item = abi.find((each) => each.type === "event" && each.name === eventName)
+  if (item?.type !== "event") throw new Error(`no event ${eventName}`)
+  const data = item.inputs.filter((input) => input.indexed !== true)
+  return {
+    address: alice,
+    blockHash: toHex32(1n),
+    blockNumber: 7n,
+    data: encodeAbiParameters(data, data.map((input) => args[input.name!])),
+    logIndex: 0,
+    removed: false,
+    topics: encodeEventTopics({ abi, eventName, args } as never),
+    transactionHash: toHex32(2n),
+    transactionIndex: 0
+  } as unknown as Log
+}
+
+/** What an event says, without where it stands. */
+const said = (abi: Abi, eventName: string, args: Record<string, unknown>): object => {
+  const [event] = decodeEvents([log(abi, eventName, args)])
+  const { at, ...rest } = { ...event! }
+  assert.strictEqual(at.block, 7)
+  return rest as object
+}
+
+describe("events", () => {
+  it("ST-6: turns and provers", () => {
+    assert.deepEqual(said(stateUpdateAbi, "UpdatedInTurn", { toNumber: 9n, turn: 3n, holder: alice, submitter: bob }), {
+      _tag: "UpdatedInTurn",
+      to: 9,
+      turn: 3,
+      holder: alice,
+      submitter: bob
+    })
+    assert.deepEqual(said(proverRegistryAbi, "ProverRegistered", { prover: alice, position: 2n }), {
+      _tag: "ProverRegistered",
+      prover: alice,
+      position: 2
+    })
+    assert.deepEqual(said(proverRegistryAbi, "ProverLeft", { prover: alice, moved: bob, unlocksAt: 5n }), {
+      _tag: "ProverLeft",
+      prover: alice,
+      moved: bob,
+      unlocksAt: 5n
+    })
+    assert.deepEqual(said(proverRegistryAbi, "BondReturned", { prover: alice, amount: 8n }), {
+      _tag: "BondReturned",
+      prover: alice,
+      amount: 8n
+    })
+  })
+
+  it("RW-7: what leaves a reserve", () => {
+    assert.deepEqual(said(rewardVaultAbi, "Released", { reserve: 1, firstNumber: 4n, lastNumber: 6n, amount: 8n }), {
+      _tag: "Released",
+      reserve: "protocol",
+      firstBlock: 4,
+      lastBlock: 6,
+      amount: 8n
+    })
+  })
+})
