@@ -99,6 +99,23 @@ layer(services, { excludeTestServices: true, timeout: "5 minutes" })("bad input 
       assert.match(yield* submit(2), /ST3_SystemUnknown/)
     }))
 
+  it.effect("ND-3: the same call signed again has the same nonce, other fees, and would be taken as well", () =>
+    Effect.gen(function*() {
+      const { checkpoints, proofs, world: { l1 } } = yield* Scene
+      const two = yield* (yield* ProofSystem).merge(proofs[0], proofs[1])
+      const update = updateOf(two, checkpoints.slice(0, 1))
+      const gas = yield* l1.dryRun(update)
+      const fees = (gwei: bigint) => ({ maxFeePerGas: gwei * 10n ** 9n, maxPriorityFeePerGas: gwei * 10n ** 8n })
+      const cheap = yield* l1.sign(update, gas, fees(8n))
+      const dear = yield* l1.resign(cheap, gas, fees(9n))
+      assert.deepStrictEqual([l1.feesOf(cheap), l1.feesOf(dear)], [fees(8n), fees(9n)])
+      assert.strictEqual(dear.nonce, cheap.nonce)
+      assert.notStrictEqual(dear.hash, cheap.hash)
+      assert.strictEqual(yield* l1.dryRunSigned(dear, two.statement.to), gas)
+      // What the tip has passed is refused too, though the contract would take it without an error.
+      assert.match((yield* Effect.flip(l1.dryRunSigned(dear, two.statement.from))).message, /AlreadyProven/)
+    }))
+
   it.effect("ST-3, OC-1: a proof with one flipped bit", () =>
     Effect.gen(function*() {
       const { checkpoints, proofs, world } = yield* Scene
