@@ -31,6 +31,8 @@ enum Designation {
 /// @param signalStep Factor of a raise, in millionths (FM-3).
 /// @param signalMax The highest multiplier, in millionths (FM-3).
 /// @param signalDecay Factor of an epoch without quorum, in millionths (FM-3).
+// It lives in calldata and memory alone, so that its order is by meaning and not by size.
+// solhint-disable-next-line gas-struct-packing
 struct Parameters {
     uint32 idleFallback;
     uint32 turnLength;

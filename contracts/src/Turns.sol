@@ -8,6 +8,7 @@ import {IRewardVault} from "./interfaces/IRewardVault.sol";
 import {IStateUpdate} from "./interfaces/IStateUpdate.sol";
 
 /// @title The proven tip, the idle clock, and whose turn it is (ST-4 to ST-6)
+/// @notice Time and order of state updates: a race while the rollup moves, turns when it stands still.
 /// @dev Turns follow from what the last update left behind: the head checkpoint then (its hash is the start of the round)
 /// and the number of provers then (who registers later waits for the next update). So nobody moves a running turn,
 /// neither consensus by one more checkpoint nor a prover by one more registration.
