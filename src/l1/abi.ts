@@ -3,6 +3,8 @@
  */
 import { parseAbi } from "viem"
 
+export { creditKinds, reserves } from "../domain/Rewards.ts"
+
 /** `CheckpointRegistry`: the chain of checkpoints and the validator set (CP-1, CP-2, CP-3). */
 export const checkpointRegistryAbi = parseAbi([
   "struct Checkpoint { bytes32 parentId; uint64 number; bytes32 blockHash; bytes32 stateRoot; }",
@@ -124,12 +126,6 @@ export const rewardVaultAbi = parseAbi([
   "error RW5_PaymentRefused(address account)",
   "error RW5_FundTooLarge(uint256 amount)"
 ])
-
-/** What a credit is for, in the order of the contract's `Kind` (RW-7). */
-export const creditKinds = ["leaf", "merge", "submission", "redundancy", "bonus", "bounty"] as const
-
-/** The vault's reserves, in the order of the contract's `Reserve`. */
-export const reserves = ["redundancy", "protocol"] as const
 
 /** `Groth16BatchVerifier`: proof system 1 (ST-3). */
 export const groth16BatchVerifierAbi = parseAbi([
