@@ -5,7 +5,18 @@ import { defaultParameters, ProtocolParameters, scaleTime } from "../../src/doma
 describe("protocol parameters", () => {
   it("ST-5, ST-6: a time scale divides all durations, and nothing else", () => {
     const scaled = scaleTime(defaultParameters, 600)
-    assert.deepEqual({ ...scaled } as object, { ...defaultParameters, idleFallback: 30, turnLength: 3, leaveDelay: 144 })
+    assert.deepEqual({ ...scaled } as object, {
+      ...defaultParameters,
+      idleFallback: 30,
+      turnLength: 3,
+      leaveDelay: 144,
+      redundancyWindow: 6,
+      proofDeadline: 144,
+      targetLag: 3,
+      bonusRamp: 72,
+      signalEpoch: 6,
+      reputationHalfLife: 1008
+    })
     assert.deepEqual({ ...scaleTime(defaultParameters, 1) } as object, { ...defaultParameters })
     // No duration ever vanishes.
     assert.strictEqual(scaleTime(defaultParameters, 1e9).turnLength, 1)
