@@ -19,7 +19,8 @@ import {
   parseTransaction,
   TransactionNotFoundError,
   TransactionReceiptNotFoundError,
-  type TransactionSerializedEIP1559
+  type TransactionSerializedEIP1559,
+  zeroAddress
 } from "viem"
 import { privateKeyToAccount } from "viem/accounts"
 import { Wei } from "../domain/Amount.ts"
@@ -27,7 +28,19 @@ import type { Fees } from "../domain/GasPolicy.ts"
 import { type Address, type Bytes32, HexBytes, toAddress, TransactionHash } from "../domain/Hash.ts"
 import { proofSystemIds, rewardVaultAbi, settlementErrorsAbi, stateUpdateAbi } from "./abi.ts"
 import { decodeEvents } from "./Events.ts"
-import { L1, type L1Block, L1Unavailable, NonceUsed, type Receipt, type SignedTransaction, Underpriced, type Update, UpdateRefused } from "./L1.ts"
+import {
+  L1,
+  type L1Block,
+  L1Unavailable,
+  NonceUsed,
+  type Receipt,
+  type Reputation,
+  type SignedTransaction,
+  type Turn,
+  Underpriced,
+  type Update,
+  UpdateRefused
+} from "./L1.ts"
 
 /** Where the contracts are, and who this node is on L1. */
 export interface ViemL1Options {
@@ -57,6 +70,7 @@ export const encodeUpdate = (update: Update) => ({
   system: proofSystemIds[update.system],
   from: update.statement.from.hash,
   leaves: update.statement.leaves,
+  mergers: update.mergers,
   checkpoints: update.checkpoints.map(({ parent, number, blockHash, stateRoot }) => ({
     parentId: parent,
     number: BigInt(number),
@@ -197,6 +211,7 @@ export const layer: Layer.Layer<L1, never, ViemL1Options> = Layer.effect(
 
     const read = <A>(functionName: string, request: () => Promise<A>) => ask(`RewardVault.${functionName}`, request)
     const contract = { address: vault, abi: rewardVaultAbi } as const
+    const state = { address: stateUpdate, abi: stateUpdateAbi } as const
 
     return L1.of({
       account: toAddress(signer.address),
@@ -231,7 +246,28 @@ export const layer: Layer.Layer<L1, never, ViemL1Options> = Layer.effect(
         redundancyReserve: read("redundancyReserve", () => client.readContract({ ...contract, functionName: "redundancyReserve" })),
         protocolReserve: read("protocolReserve", () => client.readContract({ ...contract, functionName: "protocolReserve" })),
         balance: ask("eth_getBalance", () => client.getBalance({ address: vault }))
-      })
+      }),
+      // Turns go by the time of the block in which an update would stand: the next one.
+      turn: Effect.map(
+        ask("StateUpdate.turn", () => client.readContract({ ...state, functionName: "turn", blockTag: "pending" })),
+        ([inFallback, index, holder, endsAt]): Turn => ({
+          inFallback,
+          index: Number(index),
+          holder: holder === zeroAddress ? Option.none() : Option.some(toAddress(holder)),
+          endsAt: endsAt === 0n ? Option.none() : Option.some(endsAt)
+        })
+      ),
+      redundancyClaim: (to) =>
+        Effect.map(
+          ask("StateUpdate.boundary", () => client.readContract({ ...state, functionName: "boundary", args: [to] })),
+          ([, , claim]) => claim
+        ),
+      reputationOf: (account) =>
+        Effect.map(
+          read("reputationOf", () => client.readContract({ ...contract, functionName: "reputationOf", args: [account] })),
+          ([reputation, updates]): Reputation => ({ reputation, updates })
+        ),
+      totalReputation: read("totalReputation", () => client.readContract({ ...contract, functionName: "totalReputation" }))
     })
   })
 )
