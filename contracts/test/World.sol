@@ -64,9 +64,22 @@ abstract contract World is Base {
             idleFallback: 5 hours,
             turnLength: 30 minutes,
             leaveDelay: 1 days,
+            redundancyWindow: 1 hours,
+            proofDeadline: 1 days,
+            targetLag: 30 minutes,
+            bonusRamp: 12 hours,
+            signalEpoch: 1 hours,
+            reputationHalfLife: 7 days,
             designation: Designation.Preferred,
             fallbackBounty: 0.5 ether,
-            bond: 1 ether
+            bonusCap: 0.001 ether,
+            bond: 1 ether,
+            minUpdates: 3,
+            signalQuorum: 3333,
+            signalCap: 2000,
+            signalStep: 1_250_000,
+            signalMax: 8_000_000,
+            signalDecay: 900_000
         });
     }
 
