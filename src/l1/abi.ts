@@ -33,7 +33,7 @@ export const checkpointRegistryAbi = parseAbi([
 
 /** `ProverRegistry`: who takes part in turns (ST-6). */
 export const proverRegistryAbi = parseAbi([
-  "struct Parameters { uint32 idleFallback; uint32 turnLength; uint32 leaveDelay; uint8 designation; uint80 fallbackBounty; uint96 bond; }",
+  "struct Parameters { uint32 idleFallback; uint32 turnLength; uint32 leaveDelay; uint32 redundancyWindow; uint32 proofDeadline; uint32 targetLag; uint32 bonusRamp; uint32 signalEpoch; uint32 reputationHalfLife; uint8 designation; uint80 fallbackBounty; uint80 bonusCap; uint96 bond; uint32 minUpdates; uint16 signalQuorum; uint16 signalCap; uint32 signalStep; uint32 signalMax; uint32 signalDecay; }",
   "constructor(Parameters parameters)",
   "function register() payable",
   "function deregister()",
@@ -63,7 +63,7 @@ export const stateUpdateAbi = parseAbi([
   "struct Leaf { bytes32 blockHash; address prover; uint96 proverFees; uint64 proverGas; }",
   "struct Checkpoint { bytes32 parentId; uint64 number; bytes32 blockHash; bytes32 stateRoot; }",
   "struct Update { uint8 system; bytes32 from; Leaf[] leaves; Checkpoint[] checkpoints; bytes32[] ancestry; bytes proof; }",
-  "struct Parameters { uint32 idleFallback; uint32 turnLength; uint32 leaveDelay; uint8 designation; uint80 fallbackBounty; uint96 bond; }",
+  "struct Parameters { uint32 idleFallback; uint32 turnLength; uint32 leaveDelay; uint32 redundancyWindow; uint32 proofDeadline; uint32 targetLag; uint32 bonusRamp; uint32 signalEpoch; uint32 reputationHalfLife; uint8 designation; uint80 fallbackBounty; uint80 bonusCap; uint96 bond; uint32 minUpdates; uint16 signalQuorum; uint16 signalCap; uint32 signalStep; uint32 signalMax; uint32 signalDecay; }",
   "constructor(address registry_, address vault_, address provers_, Checkpoint genesis, address[] verifiers, Parameters parameters)",
   "function submit(Update update)",
   "function tip() view returns (bytes32 blockHash, uint64 number)",
@@ -123,6 +123,36 @@ export const rewardVaultAbi = parseAbi([
   "error RW5_NothingToClaim(address account)",
   "error RW5_PaymentRefused(address account)",
   "error RW5_FundTooLarge(uint256 amount)"
+])
+
+/** What provers did on L1, fading with time (FM-3). The vault answers it. */
+export const reputationAbi = parseAbi([
+  "function reputationOf(address account) view returns (uint256 reputation, uint256 updates)",
+  "function totalReputation() view returns (uint256)"
+])
+
+/** `FeeSignal`: provers' word that the price is too low (FM-3). */
+export const feeSignalAbi = parseAbi([
+  "struct Parameters { uint32 idleFallback; uint32 turnLength; uint32 leaveDelay; uint32 redundancyWindow; uint32 proofDeadline; uint32 targetLag; uint32 bonusRamp; uint32 signalEpoch; uint32 reputationHalfLife; uint8 designation; uint80 fallbackBounty; uint80 bonusCap; uint96 bond; uint32 minUpdates; uint16 signalQuorum; uint16 signalCap; uint32 signalStep; uint32 signalMax; uint32 signalDecay; }",
+  "constructor(address vault, Parameters parameters)",
+  "function flag()",
+  "function multiplier() view returns (uint64)",
+  "function epoch() view returns (uint40)",
+  "function hasFlagged(address prover) view returns (bool)",
+  "function reputation() view returns (address)",
+  "function signalEpoch() view returns (uint32)",
+  "function minUpdates() view returns (uint32)",
+  "function signalQuorum() view returns (uint16)",
+  "function signalCap() view returns (uint16)",
+  "function signalStep() view returns (uint32)",
+  "function signalMax() view returns (uint32)",
+  "function signalDecay() view returns (uint32)",
+  "event Flagged(uint40 indexed epoch, address indexed prover, uint256 weight, uint256 gathered, uint256 total)",
+  "event MultiplierRaised(uint40 indexed epoch, uint64 multiplier)",
+  "error FM3_ParameterOutOfRange(string name)",
+  "error FM3_NotActive(uint256 updates, uint256 minUpdates)",
+  "error FM3_AlreadyFlagged(uint256 epoch)",
+  "error FM3_NoReputation()"
 ])
 
 /** What a credit is for, in the order of the contract's `Kind` (RW-7). */
