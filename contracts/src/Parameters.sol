@@ -15,23 +15,23 @@ enum Designation {
 /// @param idleFallback Idle time after which turns begin (ST-5, ST-6).
 /// @param turnLength Length of one turn (ST-6).
 /// @param leaveDelay Time from leaving to the return of the bond; at least one turn.
-/// @param redundancyWindow Time after an update in which its turn-holder may bring a redundant proof (RW-4).
-/// @param proofDeadline Age from which the oldest unproven checkpoint can be reverted (CP-4).
+/// @param redundancyWindow Time after an update within which its turn-holder may bring a redundant proof (RW-4).
+/// @param proofDeadline Age from which an unproven checkpoint may be reverted (CP-4); beyond the first turn's end.
 /// @param targetLag Age up to which a checkpointed block earns no bonus (RW-6).
-/// @param bonusRamp Time beyond the target lag after which the bonus is full (RW-6).
+/// @param bonusRamp Time beyond `targetLag` in which the bonus grows to its cap; it ends before the proof deadline.
 /// @param signalEpoch Length of an epoch of the fee signal (FM-3).
 /// @param reputationHalfLife Time in which a prover's reputation halves (FM-3).
 /// @param designation Who a turn serves.
 /// @param fallbackBounty What the protocol reserve pays, as far as it can, for an update that ends a fallback (ST-6).
-/// @param bonusCap The full bonus of one block, in wei (RW-6).
+/// @param bonusCap The largest age bonus of one block, in wei (RW-6).
 /// @param bond What a prover deposits to take part in turns, in wei.
-/// @param minUpdates Updates with a prover's work from which on it may flag (FM-3).
-/// @param signalQuorum Flagged weight at which the multiplier rises, in basis points of the total reputation (FM-3).
-/// @param signalCap The most that one prover's flag weighs, in basis points of the total reputation (FM-3).
-/// @param signalStep Factor by which the multiplier rises at a quorum, in millionths (FM-3).
+/// @param minUpdates Updates with work of its own after which a prover may flag (FM-3).
+/// @param signalQuorum Share of all reputation that raises the multiplier, in basis points (FM-3).
+/// @param signalCap Share of all reputation that one prover's flag weighs at most, in basis points (FM-3).
+/// @param signalStep Factor of a raise, in millionths (FM-3).
 /// @param signalMax The highest multiplier, in millionths (FM-3).
-/// @param signalDecay Factor by which the multiplier falls in an epoch without a quorum, in millionths (FM-3).
-// The order groups what belongs together; the struct is only ever in memory and calldata, where packing saves nothing.
+/// @param signalDecay Factor of an epoch without quorum, in millionths (FM-3).
+// It lives in calldata and memory alone, so that its order is by meaning and not by size.
 // solhint-disable-next-line gas-struct-packing
 struct Parameters {
     uint32 idleFallback;
