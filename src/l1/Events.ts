@@ -6,7 +6,7 @@ import { type Log, parseEventLogs } from "viem"
 import { BlockNumber, Wei } from "../domain/Amount.ts"
 import { BlockRef } from "../domain/Block.ts"
 import { Checkpoint, QuorumCertificate } from "../domain/Checkpoint.ts"
-import { Address, Bytes32, CheckpointId, HexBytes, toAddress, TransactionHash } from "../domain/Hash.ts"
+import { Address, BlockHash, Bytes32, CheckpointId, HexBytes, toAddress, TransactionHash } from "../domain/Hash.ts"
 import { ProofSystemId } from "../domain/Proof.ts"
 import { ValidatorKey, ValidatorSet } from "../domain/QuorumCertificate.ts"
 import { checkpointRegistryAbi, creditKinds, feeSignalAbi, proofSystemIds, proverRegistryAbi, reserves, rewardVaultAbi, stateUpdateAbi } from "./abi.ts"
@@ -111,6 +111,55 @@ export class PotShort extends Schema.TaggedClass<PotShort>()("PotShort", {
   pot: Wei
 }) {}
 
+/** Redundancy shares that nobody earned in time moved to the protocol reserve (RW-4). */
+export class Lapsed extends Schema.TaggedClass<Lapsed>()("Lapsed", { at: L1Position, amount: Wei }) {}
+
+/** A turn passed without an update: its holder lost half of its reputation (ST-6). */
+export class TurnMissed extends Schema.TaggedClass<TurnMissed>()("TurnMissed", {
+  at: L1Position,
+  /** Index of the turn since the race ended, from zero. */
+  turn: Schema.Int,
+  holder: Address,
+  /** Prover gas that its reputation was reduced by: a sum over many updates, wider than any one block's. */
+  lost: Schema.BigIntFromString
+}) {}
+
+/** A redundancy turn began with an update (RW-4). */
+export class RedundancyOpened extends Schema.TaggedClass<RedundancyOpened>()("RedundancyOpened", {
+  at: L1Position,
+  /** The update's last block. */
+  to: BlockHash,
+  holder: Address,
+  /** The last L1 second in which the holder's proof is taken. */
+  closesAt: Schema.BigIntFromString,
+  /** Who was paid for each block's leaf. */
+  provers: Schema.Array(Address),
+  /** What a redundant proof of each block earns. */
+  shares: Schema.Array(Wei)
+}) {}
+
+/** A turn-holder proved a transition once more (RW-4). */
+export class RedundancyProven extends Schema.TaggedClass<RedundancyProven>()("RedundancyProven", {
+  at: L1Position,
+  /** The transition's last block. */
+  to: BlockHash,
+  holder: Address,
+  system: ProofSystemId,
+  earned: Wei
+}) {}
+
+/** The chain of checkpoints fell back; all behind the new head are dead, and consensus goes on from the tip (CP-4). */
+export class CheckpointsReverted extends Schema.TaggedClass<CheckpointsReverted>()("CheckpointsReverted", {
+  at: L1Position,
+  /** How often the chain was reverted, this time included. */
+  generation: Schema.Int,
+  /** The head now: the newest checkpoint at or behind the tip. */
+  head: CheckpointId,
+  headNumber: BlockNumber,
+  /** The proven tip. */
+  tip: BlockNumber
+}) {}
+
 /** An account drew what it was owed (RW-5). */
 export class Claimed extends Schema.TaggedClass<Claimed>()("Claimed", { at: L1Position, account: Address, amount: Wei }) {}
 
@@ -149,6 +198,11 @@ export const L1Event = Schema.Union([
   ProverRegistered,
   ProverLeft,
   BondReturned,
+  Lapsed,
+  TurnMissed,
+  RedundancyOpened,
+  RedundancyProven,
+  CheckpointsReverted,
   Flagged,
   MultiplierRaised
 ])
@@ -283,6 +337,47 @@ export const decodeEvents = (logs: ReadonlyArray<Log>): ReadonlyArray<L1Event> =
         ]
       case "Claimed":
         return [new Claimed({ at, account: toAddress(log.args.account), amount: Wei.make(log.args.amount) })]
+      case "Lapsed":
+        return [new Lapsed({ at, amount: Wei.make(log.args.amount) })]
+      case "TurnMissed":
+        return [new TurnMissed({ at, turn: Number(log.args.turn), holder: toAddress(log.args.holder), lost: log.args.lost })]
+      case "RedundancyOpened": {
+        const { closesAt, holder, provers, shares, toHash } = log.args
+        return [
+          new RedundancyOpened({
+            at,
+            to: BlockHash.make(toHash as BlockHash),
+            holder: toAddress(holder),
+            closesAt,
+            provers: provers.map(toAddress),
+            shares: shares.map((share) => Wei.make(share))
+          })
+        ]
+      }
+      case "RedundancyProven": {
+        const { earned, holder, system, toHash } = log.args
+        return [
+          new RedundancyProven({
+            at,
+            to: BlockHash.make(toHash as BlockHash),
+            holder: toAddress(holder),
+            system: systemOf(system),
+            earned: Wei.make(earned)
+          })
+        ]
+      }
+      case "CheckpointsReverted": {
+        const { generation, headId, headNumber, tipNumber } = log.args
+        return [
+          new CheckpointsReverted({
+            at,
+            generation,
+            head: CheckpointId.make(headId),
+            headNumber: BlockNumber.make(Number(headNumber)),
+            tip: BlockNumber.make(Number(tipNumber))
+          })
+        ]
+      }
       default:
         return []
     }

@@ -64,6 +64,8 @@ export interface L1Block {
 export interface Update {
   readonly statement: Statement
   readonly system: ProofSystemId
+  /** Who did the merging, one for each merge; none where the proof system merges nothing (RW-3). */
+  readonly mergers: ReadonlyArray<Address>
   /** The checkpoints beyond the tip, up to the one that continues the statement's end. */
   readonly checkpoints: ReadonlyArray<Checkpoint>
   /** Hashes at which the links of the ancestry proof meet. */
@@ -96,6 +98,26 @@ export interface VaultBalances {
   readonly protocolReserve: bigint
   /** Ether that the contract holds. */
   readonly balance: bigint
+}
+
+/** Race or turn (ST-5, ST-6). */
+export interface Turn {
+  /** Whether the race is over. */
+  readonly inFallback: boolean
+  /** Index of the turn since then, from zero. */
+  readonly index: number
+  /** Whose turn it is; none in the race, where nobody is registered, and under open designation. */
+  readonly holder: Option.Option<Address>
+  /** L1 time in seconds at which the race, or the turn, ends; none while nothing is provable. */
+  readonly endsAt: Option.Option<bigint>
+}
+
+/** What a prover's word in the fee signal weighs (FM-3). */
+export interface Reputation {
+  /** Prover gas credited on L1, decayed to now. */
+  readonly reputation: bigint
+  /** Updates with work of its own. */
+  readonly updates: bigint
 }
 
 export class L1 extends Context.Service<L1, {
@@ -141,6 +163,12 @@ export class L1 extends Context.Service<L1, {
   /** What the vault owes an account. */
   readonly creditOf: (account: Address) => Effect.Effect<Wei, L1Unavailable>
   readonly vault: Effect.Effect<VaultBalances, L1Unavailable>
+  /** Race or turn, as of the block that is being made. */
+  readonly turn: Effect.Effect<Turn, L1Unavailable>
+  /** What L1 holds a redundant proof of an update against, by the update's last block; zero where it takes none (RW-4). */
+  readonly redundancyClaim: (to: BlockHash) => Effect.Effect<bigint, L1Unavailable>
+  readonly reputationOf: (account: Address) => Effect.Effect<Reputation, L1Unavailable>
+  readonly totalReputation: Effect.Effect<bigint, L1Unavailable>
   /** What the fee signal says, and this node's standing with it, all as of one block (FM-3). */
   readonly signal: Effect.Effect<SignalStanding, L1Unavailable>
 }>()("lignum/L1") {}

@@ -19,13 +19,14 @@ import {
   parseTransaction,
   TransactionNotFoundError,
   TransactionReceiptNotFoundError,
-  type TransactionSerializedEIP1559
+  type TransactionSerializedEIP1559,
+  zeroAddress
 } from "viem"
 import { privateKeyToAccount } from "viem/accounts"
 import { Wei } from "../domain/Amount.ts"
 import type { Fees } from "../domain/GasPolicy.ts"
 import { type Address, type Bytes32, HexBytes, toAddress, TransactionHash } from "../domain/Hash.ts"
-import { feeSignalAbi, proofSystemIds, reputationAbi, rewardVaultAbi, settlementErrorsAbi, stateUpdateAbi } from "./abi.ts"
+import { feeSignalAbi, proofSystemIds, rewardVaultAbi, settlementErrorsAbi, stateUpdateAbi } from "./abi.ts"
 import { decodeEvents } from "./Events.ts"
 import {
   type Call,
@@ -35,7 +36,9 @@ import {
   L1Unavailable,
   NonceUsed,
   type Receipt,
+  type Reputation,
   type SignedTransaction,
+  type Turn,
   Underpriced,
   type Update,
   UpdateRefused
@@ -73,6 +76,7 @@ export const encodeUpdate = (update: Update) => ({
   system: proofSystemIds[update.system],
   from: update.statement.from.hash,
   leaves: update.statement.leaves,
+  mergers: update.mergers,
   checkpoints: update.checkpoints.map(({ parent, number, blockHash, stateRoot }) => ({
     parentId: parent,
     number: BigInt(number),
@@ -211,7 +215,7 @@ export const layer: Layer.Layer<L1, never, ViemL1Options> = Layer.effect(
           client.readContract({ ...contract, functionName: "multiplier" }),
           client.readContract({ ...contract, functionName: "hasFlagged", args: [signer.address] }),
           client.readContract({ ...contract, functionName: "minUpdates" }),
-          client.readContract({ ...at, address: vault, abi: reputationAbi, functionName: "reputationOf", args: [signer.address] })
+          client.readContract({ ...at, address: vault, abi: rewardVaultAbi, functionName: "reputationOf", args: [signer.address] })
         ]))
       return { epoch: BigInt(epoch), multiplier, flagged, minUpdates: BigInt(minUpdates), reputation, updates }
     })
@@ -251,6 +255,7 @@ export const layer: Layer.Layer<L1, never, ViemL1Options> = Layer.effect(
 
     const read = <A>(functionName: string, request: () => Promise<A>) => ask(`RewardVault.${functionName}`, request)
     const contract = { address: vault, abi: rewardVaultAbi } as const
+    const state = { address: stateUpdate, abi: stateUpdateAbi } as const
 
     return L1.of({
       account: toAddress(signer.address),
@@ -296,7 +301,28 @@ export const layer: Layer.Layer<L1, never, ViemL1Options> = Layer.effect(
         redundancyReserve: read("redundancyReserve", () => client.readContract({ ...contract, functionName: "redundancyReserve" })),
         protocolReserve: read("protocolReserve", () => client.readContract({ ...contract, functionName: "protocolReserve" })),
         balance: ask("eth_getBalance", () => client.getBalance({ address: vault }))
-      })
+      }),
+      // Turns go by the time of the block in which an update would stand: the next one.
+      turn: Effect.map(
+        ask("StateUpdate.turn", () => client.readContract({ ...state, functionName: "turn", blockTag: "pending" })),
+        ([inFallback, index, holder, endsAt]): Turn => ({
+          inFallback,
+          index: Number(index),
+          holder: holder === zeroAddress ? Option.none() : Option.some(toAddress(holder)),
+          endsAt: endsAt === 0n ? Option.none() : Option.some(endsAt)
+        })
+      ),
+      redundancyClaim: (to) =>
+        Effect.map(
+          ask("StateUpdate.boundary", () => client.readContract({ ...state, functionName: "boundary", args: [to] })),
+          ([, , claim]) => claim
+        ),
+      reputationOf: (account) =>
+        Effect.map(
+          read("reputationOf", () => client.readContract({ ...contract, functionName: "reputationOf", args: [account] })),
+          ([reputation, updates]): Reputation => ({ reputation, updates })
+        ),
+      totalReputation: read("totalReputation", () => client.readContract({ ...contract, functionName: "totalReputation" }))
     })
   })
 )

@@ -73,6 +73,7 @@ export class Settler extends Context.Service<Settler, RoleShape<typeof SettlerRp
         const update: Update = {
           statement: proof.statement,
           system: proof.system,
+          mergers: [],
           checkpoints: plan.checkpoints,
           ancestry: ancestry?.via ?? [],
           proof: proofs.encodeForL1(proof, ancestry)

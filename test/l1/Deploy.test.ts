@@ -135,6 +135,7 @@ describe("deployment on a real chain", () => {
       assert.instanceOf(early, DeploymentFailed)
       assert.match(early.message, /validator 0 does not prove that it holds its key/)
 
+      const { provers } = yield* deploy(here.options)
       const { bytecode } = here.options.contracts.contracts.CheckpointRegistry
       const onChain = yield* Effect.flip(Effect.tryPromise({
         try: () =>
@@ -144,7 +145,9 @@ describe("deployment on a real chain", () => {
             args: [
               { parentId: toHex32(0n), number: 0n, blockHash: genesis.hash, stateRoot: genesis.stateRoot },
               `0x${here.options.validators.publicKeys.map((key) => key.slice(2)).join("")}`,
-              `0x${possessions.map((each) => each.slice(2)).join("")}`
+              `0x${possessions.map((each) => each.slice(2)).join("")}`,
+              provers,
+              account.address
             ]
           }),
         catch: String
@@ -170,7 +173,25 @@ describe("deployment on a real chain", () => {
     const callable = [...checkpointRegistryAbi, ...proverRegistryAbi, ...stateUpdateAbi, ...rewardVaultAbi, ...groth16BatchVerifierAbi, ...feeSignalAbi].flatMap((item) =>
       item.type === "function" && item.stateMutability !== "view" ? [item.name] : []
     )
-    assert.deepStrictEqual(callable, ["register", "handOver", "register", "deregister", "withdraw", "submit", "fund", "reward", "claim", "flag"])
+    assert.deepStrictEqual(callable, [
+      "register",
+      "handOver",
+      "revertTo",
+      "register",
+      "deregister",
+      "withdraw",
+      "submit",
+      "submitRedundant",
+      "revertUnproven",
+      "fund",
+      "endow",
+      "reward",
+      "rewardRedundancy",
+      "forfeit",
+      "lapse",
+      "claim",
+      "flag"
+    ])
   })
 
   it.live("refuses another chain than the one meant, and says so", () =>

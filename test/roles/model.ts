@@ -402,6 +402,11 @@ const l1AndKnobs = Layer.effectContext(Effect.gen(function*() {
       Effect.map(Ref.get(state), ({ events }) =>
         events.reduce((total, event) => event._tag === "Credited" && event.account === owner ? total + event.amount : total, 0n) as never),
     vault: balances,
+    // Nothing ever idles here so long that turns would begin, and no second prover is registered.
+    turn: Effect.succeed({ inFallback: false, index: 0, holder: Option.none(), endsAt: Option.none() }),
+    redundancyClaim: () => Effect.succeed(0n),
+    reputationOf: () => Effect.succeed({ reputation: 0n, updates: 0n }),
+    totalReputation: Effect.succeed(0n),
     signal: Effect.gen(function*() {
       return { epoch: yield* epochNow, multiplier: 1_000_000n, flagged: yield* flagged, minUpdates: 3n, ...yield* Ref.get(knobs.standing) }
     })
