@@ -7,7 +7,6 @@ import { join } from "node:path"
 import { ProverGas } from "../domain/Amount.ts"
 import type { CertificateDomain } from "../domain/Checkpoint.ts"
 import { devnetSchedule } from "../domain/ProverGasSchedule.ts"
-import { defaultShares } from "../domain/Rewards.ts"
 import { L1PollInterval } from "../l1/Follower.ts"
 import * as ViemL1 from "../l1/ViemL1.ts"
 import { DevnetLedger } from "../ledger/DevnetLedger.ts"
@@ -20,7 +19,7 @@ import { SettlerOptions } from "../roles/Settler.ts"
 import * as MemoryTransport from "../rpc/MemoryTransport.ts"
 import { layerSqlite } from "../store/Sqlite.ts"
 import * as SqliteStore from "../store/SqliteStore.ts"
-import { l1Accounts, startChain } from "./Chain.ts"
+import { devnetParameters, l1Accounts, startChain } from "./Chain.ts"
 import { postCheckpoints } from "./CheckpointPoster.ts"
 import { makeBacklogReader } from "./BacklogReader.ts"
 import { openDataFolder } from "./DataFolder.ts"
@@ -83,7 +82,7 @@ export const startDevnet = Effect.fnUntraced(function*(config: DevnetConfig) {
           blocksPerUpdate: config.blocksPerUpdate,
           maxBlocks: maxBlocksPerUpdate,
           patience: config.patience,
-          shares: defaultShares,
+          parameters: devnetParameters,
           maxFeePerGas: 500_000_000_000n,
           // The pots here are what random traffic makes them, often nothing, and the gas is anvil's. Updates come all the same.
           profitableOnly: false,

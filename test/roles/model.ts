@@ -5,16 +5,17 @@
 import { Clock, Context, Duration, Effect, Layer, Option, Ref, Schedule, Stream, SubscriptionRef } from "effect"
 import { keccak256, stringToHex } from "viem"
 import { fullBlocks } from "../../bench/Blocks.ts"
-import { BlockNumber, ProverGas } from "../../src/domain/Amount.ts"
+import { BlockNumber, ProverGas, Wei } from "../../src/domain/Amount.ts"
 import { Checkpoint, checkpointDigest, genesisCheckpoint, QuorumCertificate } from "../../src/domain/Checkpoint.ts"
 import type { BlockRef } from "../../src/domain/Block.ts"
 import type { Fees } from "../../src/domain/GasPolicy.ts"
 import { type Bytes32, CheckpointId, TransactionHash, toHex32 } from "../../src/domain/Hash.ts"
 import { AncestryProof, concatStatements, Leaf, Proof, Statement } from "../../src/domain/Proof.ts"
 import { certifyDigest, validatorKeyPairFrom, ValidatorSet } from "../../src/domain/QuorumCertificate.ts"
+import { defaultParameters } from "../../src/domain/ProtocolParameters.ts"
 import { defaultShares, splitPot } from "../../src/domain/Rewards.ts"
-import { CheckpointRegistered, Credited, Flagged, Funded, type L1Event, L1Position, Reserved, StateUpdated, ValidatorSetChanged } from "../../src/l1/Events.ts"
-import { CallRefused, L1, type L1Block, NonceUsed, type SignedTransaction, Underpriced, type Update, UpdateRefused } from "../../src/l1/L1.ts"
+import { CheckpointRegistered, Claimed, Credited, Flagged, Funded, type L1Event, L1Position, Reserved, StateUpdated, ValidatorSetChanged } from "../../src/l1/Events.ts"
+import { type Call, CallRefused, L1, type L1Block, NonceUsed, type SignedTransaction, Underpriced } from "../../src/l1/L1.ts"
 import { LedgerSource, LedgerUnavailable } from "../../src/ledger/LedgerSource.ts"
 import { devnetPriceRule } from "../../src/ledger/DevnetLedgerConfig.ts"
 import { ProofSystem, ProvingFailed } from "../../src/proofs/ProofSystem.ts"
@@ -163,6 +164,18 @@ interface ModelChain {
   readonly included: ReadonlyMap<TransactionHash, number>
 }
 
+/** What a transaction does: an update of these blocks, another call, or nothing but using its nonce. */
+type Deed = Statement | Exclude<Call["kind"], "update"> | "nothing"
+
+/** What an account is owed. */
+const creditIn = ({ events }: ModelChain, owner: string): bigint =>
+  events.reduce((total, event) =>
+    event._tag === "Credited" && event.account === owner
+      ? total + event.amount
+      : event._tag === "Claimed" && event.account === owner
+      ? total - event.amount
+      : total, 0n)
+
 const tipOf = ({ events }: ModelChain): number => events.reduce((tip, event) => event._tag === "StateUpdated" ? event.to.number : tip, 0)
 const nonceOf = ({ included, strangers }: ModelChain): number => included.size + strangers
 
@@ -240,14 +253,16 @@ const makeL1 = Effect.gen(function*() {
       ? []
       : [new Flagged({ at: position(next, transaction), epoch, prover: account, weight: 1n, gathered: 1n, total: 10n })]
 
-  const include = Effect.fnUntraced(function*(deed: Statement | "flag", submitter: typeof account, transaction: TransactionHash, nonce: number | undefined) {
+  const include = Effect.fnUntraced(function*(deed: Deed, submitter: typeof account, transaction: TransactionHash, nonce: number | undefined) {
     const epoch = yield* epochNow
     yield* Ref.update(state, (now) => {
       if (nonce !== undefined && nonceOf(now) !== nonce) return now
       const next = extend(now)
       const events = deed === "flag"
         ? flagEvents(next, epoch, transaction)
-        : deed.from.number === tipOf(now)
+        : deed === "claim"
+        ? [new Claimed({ at: position(next, transaction), account, amount: Wei.make(creditIn(now, account)) })]
+        : typeof deed !== "string" && deed.from.number === tipOf(now)
         ? updateEvents(next, deed, submitter, transaction)
         : []
       return {
@@ -279,7 +294,7 @@ const makeL1 = Effect.gen(function*() {
 interface Pooled {
   readonly nonce: number
   readonly fees: Fees
-  readonly deed: Statement | "flag"
+  readonly deed: Deed
 }
 
 const l1AndKnobs = Layer.effectContext(Effect.gen(function*() {
@@ -338,23 +353,32 @@ const l1AndKnobs = Layer.effectContext(Effect.gen(function*() {
     const credited = sum((event) => event._tag === "Credited" ? event.amount : 0n)
     const redundancyReserve = sum((event) => event._tag === "Reserved" && event.reserve === "redundancy" ? event.amount : 0n)
     const protocolReserve = sum((event) => event._tag === "Reserved" && event.reserve === "protocol" ? event.amount : 0n)
-    const balance = sum((event) => event._tag === "Funded" ? event.amount : 0n)
-    return { unallocated: balance - credited - redundancyReserve - protocolReserve, redundancyReserve, protocolReserve, balance }
+    const funded = sum((event) => event._tag === "Funded" ? event.amount : 0n)
+    const balance = funded - sum((event) => event._tag === "Claimed" ? event.amount : 0n)
+    return { unallocated: funded - credited - redundancyReserve - protocolReserve, redundancyReserve, protocolReserve, balance }
   })
 
-  const dryRun = (from: number) =>
-    Effect.flatMap(Ref.get(state), (now) =>
-      from === tipOf(now) ? Effect.succeed(modelGas) : Effect.fail(new UpdateRefused({ error: "AlreadyProven()" })))
-
-  const sign = (deed: Statement | "flag", nonce: number, fees: Fees): SignedTransaction => {
-    const what = deed === "flag" ? deed : deed.to.hash
+  const sign = (deed: Deed, nonce: number, fees: Fees): SignedTransaction => {
+    const what = typeof deed === "string" ? deed : deed.to.hash
     const hash = TransactionHash.make(keccak256(stringToHex(`${nonce} ${what} ${fees.maxFeePerGas} ${fees.maxPriorityFeePerGas}`)))
     signed.set(hash, { nonce, fees, deed })
     return { nonce, raw: "0x02", hash }
   }
 
+  const deedOf = (call: Call): Deed => call.kind === "update" ? call.update.statement : call.kind
+
+  const refuse = (error: string) => Effect.fail(new CallRefused({ error }))
+
+  const dryRun = (deed: Deed | undefined): Effect.Effect<bigint, CallRefused> =>
+    Effect.flatMap(Ref.get(state), (now) => {
+      if (deed === "flag") return dryRunFlag
+      if (deed === "claim") return creditIn(now, account) > 0n ? Effect.succeed(50_000n) : refuse("RW5_NothingToClaim()")
+      if (deed === undefined || typeof deed === "string") return refuse("the model has nothing like it")
+      return deed.from.number === tipOf(now) ? Effect.succeed(modelGas) : refuse("AlreadyProven()")
+    })
+
   const flagged = Effect.zipWith(Ref.get(state), epochNow, ({ events }, epoch) => events.some((event) => event._tag === "Flagged" && event.epoch === epoch))
-  const dryRunFlag = Effect.flatMap(flagged, (already) => already ? Effect.fail(new CallRefused({ error: "FM3_AlreadyFlagged()" })) : Effect.succeed(60_000n))
+  const dryRunFlag = Effect.flatMap(flagged, (already) => already ? refuse("FM3_AlreadyFlagged()") : Effect.succeed(60_000n))
 
   const l1 = L1.of({
     account,
@@ -365,19 +389,15 @@ const l1AndKnobs = Layer.effectContext(Effect.gen(function*() {
     latest: Effect.map(Ref.get(state), (now) => blockAt(now, now.block)),
     block: (number) => Effect.map(Ref.get(state), (now) => number <= now.block ? Option.some(blockAt(now, number)) : Option.none()),
     events: (from, to) => Effect.map(Ref.get(state), ({ events }) => events.filter(({ at }) => at.block >= from && at.block <= to)),
-    dryRun: (update: Update) => dryRun(update.statement.from.number),
+    dryRun: (call) => dryRun(deedOf(call)),
     gasMarket: Effect.map(Ref.get(gasPrice), (price) => ({ baseFee: price - price / 2n, priorityFee: price / 2n })),
     nextNonce: Effect.map(Ref.get(state), nonceOf),
-    sign: (update: Update, _gas, fees) => Effect.map(Ref.get(state), (now) => sign(update.statement, nonceOf(now), fees)),
-    dryRunSigned: ({ hash }) => {
-      const deed = signed.get(hash)?.deed
-      return dryRun(deed === undefined || deed === "flag" ? -1 : deed.from.number)
-    },
-    dryRunCall: () => dryRunFlag,
-    dryRunSignedCall: () => dryRunFlag,
-    signCall: ({ kind }, _gas, fees) => Effect.map(Ref.get(state), (now) => sign(kind, nonceOf(now), fees)),
+    sign: (call, _gas, fees) => Effect.map(Ref.get(state), (now) => sign(deedOf(call), nonceOf(now), fees)),
+    dryRunSigned: ({ hash }) => dryRun(signed.get(hash)?.deed),
     feesOf: ({ hash }) => signed.get(hash)!.fees,
     resign: ({ hash, nonce }, _gas, fees) => Effect.sync(() => sign(signed.get(hash)!.deed, nonce, fees)),
+    cancel: ({ nonce }, fees) => Effect.sync(() => sign("nothing", nonce, fees)),
+    knows: (hash) => Effect.map(Ref.get(state), ({ included }) => included.has(hash) || [...pool.values()].includes(hash)),
     send: Effect.fnUntraced(function*({ hash, nonce }: SignedTransaction) {
       const now = yield* Ref.get(state)
       const known = now.included.has(hash) || pool.get(nonce) === hash
@@ -398,13 +418,12 @@ const l1AndKnobs = Layer.effectContext(Effect.gen(function*() {
         const block = included.get(hash)
         return block === undefined ? Option.none() : Option.some({ block, succeeded: true, gasUsed: modelGas })
       }),
-    creditOf: (owner) =>
-      Effect.map(Ref.get(state), ({ events }) =>
-        events.reduce((total, event) => event._tag === "Credited" && event.account === owner ? total + event.amount : total, 0n) as never),
+    creditOf: (owner) => Effect.map(Ref.get(state), (now) => Wei.make(creditIn(now, owner))),
     vault: balances,
     // Nothing ever idles here so long that turns would begin, and no second prover is registered.
     turn: Effect.succeed({ inFallback: false, index: 0, holder: Option.none(), endsAt: Option.none() }),
     redundancyClaim: () => Effect.succeed(0n),
+    registeredAt: () => Effect.succeed(0n),
     reputationOf: () => Effect.succeed({ reputation: 0n, updates: 0n }),
     totalReputation: Effect.succeed(0n),
     signal: Effect.gen(function*() {
@@ -418,7 +437,7 @@ export const modelSettling = {
   blocksPerUpdate: 3,
   maxBlocks: 16,
   patience: "5 minutes",
-  shares: defaultShares,
+  parameters: defaultParameters,
   maxFeePerGas: 10n * gwei,
   profitableOnly: true,
   replaceAfter: "30 seconds",
