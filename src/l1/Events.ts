@@ -31,6 +31,18 @@ export class ValidatorSetChanged extends Schema.TaggedClass<ValidatorSetChanged>
   validators: ValidatorSet
 }) {}
 
+/** The oldest unproven checkpoint grew too old: every checkpoint behind `head` is dead, and consensus rebuilds from the tip (CP-4). */
+export class CheckpointsReverted extends Schema.TaggedClass<CheckpointsReverted>()("CheckpointsReverted", {
+  at: L1Position,
+  /** How often the registry was reverted, this time included. */
+  generation: Schema.Int,
+  /** The registry's head from here on: the newest checkpoint at or behind the tip. */
+  head: CheckpointId,
+  headNumber: BlockNumber,
+  /** Number of the proven tip; the next checkpoint lies beyond it. */
+  tip: BlockNumber
+}) {}
+
 /** The proven tip moved (ST-1 to ST-3). */
 export class StateUpdated extends Schema.TaggedClass<StateUpdated>()("StateUpdated", {
   at: L1Position,
@@ -117,6 +129,7 @@ export class Claimed extends Schema.TaggedClass<Claimed>()("Claimed", { at: L1Po
 export const L1Event = Schema.Union([
   CheckpointRegistered,
   ValidatorSetChanged,
+  CheckpointsReverted,
   StateUpdated,
   Funded,
   Credited,
@@ -173,6 +186,16 @@ export const decodeEvents = (logs: ReadonlyArray<Log>): ReadonlyArray<L1Event> =
         const [first, ...rest] = splitKeys(log.args.keys).map((key) => ValidatorKey.make(key as never))
         return [new ValidatorSetChanged({ at, validators: new ValidatorSet({ epoch: log.args.epoch, publicKeys: [first!, ...rest] }) })]
       }
+      case "CheckpointsReverted":
+        return [
+          new CheckpointsReverted({
+            at,
+            generation: log.args.generation,
+            head: CheckpointId.make(log.args.headId),
+            headNumber: BlockNumber.make(Number(log.args.headNumber)),
+            tip: BlockNumber.make(Number(log.args.tipNumber))
+          })
+        ]
       case "StateUpdated": {
         const { fromHash, toHash, fromNumber, toNumber, system, submitter, checkpointId } = log.args
         return [

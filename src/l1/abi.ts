@@ -19,6 +19,7 @@ export const checkpointRegistryAbi = parseAbi([
   "function handOverDigest(bytes keys) view returns (bytes32)",
   "event CheckpointRegistered(bytes32 indexed id, bytes32 indexed parentId, uint64 indexed number, bytes32 blockHash, bytes32 stateRoot, uint256 signers, bytes signature)",
   "event ValidatorSetChanged(uint64 indexed epoch, uint256 validators, bytes keys)",
+  "event CheckpointsReverted(uint32 indexed generation, bytes32 indexed headId, uint64 headNumber, uint64 tipNumber)",
   "error CP1_ParentIsNotHead(bytes32 given, bytes32 head)",
   "error CP1_NumberNotAboveHead(uint64 given, uint64 head)",
   "error CP2_UnknownSigner(uint256 signers, uint256 validators)",

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { type Abi, encodeAbiParameters, encodeEventTopics, type Log } from "viem"
 import { toAddress, toHex32 } from "../../src/domain/Hash.ts"
-import { proverRegistryAbi, rewardVaultAbi, stateUpdateAbi } from "../../src/l1/abi.ts"
+import { checkpointRegistryAbi, proverRegistryAbi, rewardVaultAbi, stateUpdateAbi } from "../../src/l1/abi.ts"
 import { decodeEvents } from "../../src/l1/Events.ts"
 
 const alice = toAddress(`0x${"a1".repeat(20)}`)
@@ -58,6 +58,13 @@ describe("events", () => {
       prover: alice,
       amount: 8n
     })
+  })
+
+  it("CP-4: a revert", () => {
+    assert.deepEqual(
+      said(checkpointRegistryAbi, "CheckpointsReverted", { generation: 2, headId: toHex32(9n), headNumber: 4n, tipNumber: 5n }),
+      { _tag: "CheckpointsReverted", generation: 2, head: toHex32(9n), headNumber: 4, tip: 5 }
+    )
   })
 
   it("RW-7: what leaves a reserve", () => {

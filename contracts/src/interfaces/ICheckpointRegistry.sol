@@ -29,6 +29,14 @@ interface ICheckpointRegistry {
     /// @param keys Their public keys in order, 256 bytes each (G2 points in EIP-2537 encoding).
     event ValidatorSetChanged(uint64 indexed epoch, uint256 validators, bytes keys);
 
+    /// @notice The chain fell back because its oldest unproven checkpoint grew too old (CP-4). Every checkpoint behind the new
+    /// head is dead: it can be neither proven nor continued.
+    /// @param generation How often the chain was reverted, this time included.
+    /// @param headId Key of the head now: the newest checkpoint at or behind the proven tip.
+    /// @param headNumber Number of its block.
+    /// @param tipNumber Number of the proven tip, from which consensus goes on.
+    event CheckpointsReverted(uint32 indexed generation, bytes32 indexed headId, uint64 headNumber, uint64 tipNumber);
+
     /// @notice The checkpoint does not continue the chain's head. Rebuild it on `head`.
     error CP1_ParentIsNotHead(bytes32 given, bytes32 head);
     /// @notice Numbers must strictly increase. Checkpoint a later block than `head`.
