@@ -25,6 +25,7 @@ import { makeBacklogReader } from "./BacklogReader.ts"
 import { openDataFolder } from "./DataFolder.ts"
 import { type DevnetConfig, maxBlocksPerUpdate, settlementGasOf, targetLagOf } from "./DevnetConfig.ts"
 import { makeL1GasPrice } from "./L1GasPrice.ts"
+import { followReverts } from "./RevertFollower.ts"
 
 /** Starts a devnet; it runs until the scope closes. */
 export const startDevnet = Effect.fnUntraced(function*(config: DevnetConfig) {
@@ -72,6 +73,8 @@ export const startDevnet = Effect.fnUntraced(function*(config: DevnetConfig) {
     Layer.succeed(L1PollInterval, "250 millis")
   ))
   yield* backlog.follow.pipe(Effect.provideContext(Context.merge(services, onL1)), Effect.forkScoped)
+  // anvil takes nothing back by itself.
+  yield* followReverts({ confirmations: 1 }).pipe(Effect.provideContext(Context.merge(services, onL1)), Effect.forkScoped)
 
   const node = yield* Layer.build(
     connectRoles.pipe(

@@ -5,7 +5,7 @@ import { Effect, Option, Schema, Stream } from "effect"
 import { Address, BlockHash, CheckpointId, TransactionHash } from "../domain/Hash.ts"
 import { BlockNumber } from "../domain/Amount.ts"
 import { ProofSystemId } from "../domain/Proof.ts"
-import type { CheckpointRegistered, StateUpdated } from "../l1/Events.ts"
+import type { CheckpointRegistered, L1Event, StateUpdated } from "../l1/Events.ts"
 import { L1, L1Unavailable } from "../l1/L1.ts"
 import { CheckpointWatcher } from "../roles/CheckpointWatcher.ts"
 import { RewardAuditor } from "../roles/RewardAuditor.ts"
@@ -51,8 +51,10 @@ export type Invariants = typeof Invariants.Type
 
 export class DevnetReport extends Schema.Class<DevnetReport>("lignum/DevnetReport")({
   updates: Schema.Array(SettledUpdate),
-  /** Checkpoints on L1 after genesis. */
+  /** Checkpoints on L1 after genesis that no revert removed. */
   checkpoints: Schema.Int,
+  /** Times that checkpoints were reverted because they were not proven in time (CP-4). */
+  reverts: Schema.Int,
   /** Blocks that the node has proven, settled or not. */
   blocksProven: Schema.Int,
   /** Proofs that L1 verified: one per settled block, and those of ancestry. */
@@ -92,6 +94,13 @@ const doneTwice = (attempts: ReadonlyArray<{ readonly job: string; readonly outc
   return new Set(done).size < done.length
 }
 
+/** The registry's chain: checkpoints that no revert has removed (CP-4), genesis first. */
+export const liveCheckpoints = (events: ReadonlyArray<L1Event>): ReadonlyArray<CheckpointRegistered["checkpoint"]> =>
+  events.reduce<ReadonlyArray<CheckpointRegistered["checkpoint"]>>((live, event) => {
+    if (event._tag === "CheckpointsReverted") return live.filter(({ number }) => number <= event.headNumber)
+    return event._tag === "CheckpointRegistered" ? [...live, event.checkpoint] : live
+  }, [])
+
 /** The report as of now. */
 export const makeReport = Effect.gen(function*() {
   const l1 = yield* L1
@@ -115,7 +124,8 @@ export const makeReport = Effect.gen(function*() {
   const attempts = yield* store.attempts
   return new DevnetReport({
     updates,
-    checkpoints: checkpoints.size - 1,
+    checkpoints: liveCheckpoints(events).length - 1,
+    reverts: events.filter((event) => event._tag === "CheckpointsReverted").length,
     blocksProven: yield* store.blocksProven(l1.account),
     proofsVerified: updates.reduce((sum, { blocks, endIsCheckpoint }) => sum + blocks + (endIsCheckpoint ? 0 : 1), 0),
     credits: audit.accounts,
