@@ -12,7 +12,7 @@ import { type Address, Bytes32, type HexBytes, toAddress, toHex32, TransactionHa
 import type { ProtocolParameters } from "../domain/ProtocolParameters.ts"
 import { type ValidatorSet, verifyCertificate } from "../domain/QuorumCertificate.ts"
 import { start, type State } from "../domain/Settlement.ts"
-import type { Emission } from "../domain/settlement/Emission.ts"
+import type { Emission, Outcome } from "../domain/settlement/Emission.ts"
 import type { Refusal } from "../domain/settlement/Refusal.ts"
 import { CheckpointRegistered, type L1Event, L1Position, ValidatorSetChanged } from "../l1/Events.ts"
 import { proofSystemIds } from "../l1/abi.ts"
@@ -37,6 +37,8 @@ export interface ModelChainOptions {
   /** Wei per gas that a transaction must offer, at first. */
   readonly gasPrice: bigint
   readonly gas: (call: ModelCall) => bigint
+  /** What is called in the block of the deployment. */
+  readonly first: ReadonlyArray<{ readonly sender: Address; readonly call: ModelCall }>
 }
 
 export const defaultModelChain = {
@@ -46,7 +48,8 @@ export const defaultModelChain = {
   emptyBlocks: Duration.seconds(12),
   inclusionDelay: Duration.zero,
   gasPrice: 10n ** 9n,
-  gas: modelGas
+  gas: modelGas,
+  first: []
 } satisfies Partial<ModelChainOptions>
 
 /** A transaction in a block. */
@@ -133,8 +136,8 @@ export class ModelChain extends Context.Service<ModelChain, {
   readonly reorg: (depth: number, keep: (mined: Mined) => boolean) => Effect.Effect<void>
   /** Forgets what waits in the mempool. */
   readonly forget: Effect.Effect<void>
-  /** Puts the contracts into a state that no call led to: for what would take weeks to come about. */
-  readonly amend: (change: (state: State) => State) => Effect.Effect<void>
+  /** Makes a block in which the contracts do what no call makes them do: for what would take weeks to come about. */
+  readonly amend: (change: (state: State) => Outcome<State>) => Effect.Effect<void>
 }>()("lignum/simulation/ModelChain") {}
 
 const make = Effect.fnUntraced(function*(options: ModelChainOptions) {
@@ -164,9 +167,21 @@ const make = Effect.fnUntraced(function*(options: ModelChainOptions) {
   }
   const at = new L1Position({ block: deployed.number, blockHash: deployed.hash, transaction: TransactionHash.make(toHex32(0n)) })
   const noCertificate = new QuorumCertificate({ signature: "0x", signers: 0n })
+  const initial = options.first.reduce<Outcome<State>>(({ effects, state }, { call, sender }) => {
+    const done = Result.getOrThrow(execute(state, call, sender, deployedAt, () => false))
+    return { state: done.state, effects: [...effects, ...done.effects] }
+  }, { state: deployed.state, effects: [] })
   const chain = yield* SubscriptionRef.make<ReadonlyArray<ModelBlock>>([
     { ...deployed, number: 0, hash: nameOf(0) },
-    { ...deployed, events: [new ValidatorSetChanged({ at, validators }), new CheckpointRegistered({ at, checkpoint: genesis, certificate: noCertificate })] }
+    {
+      ...deployed,
+      state: initial.state,
+      events: [
+        new ValidatorSetChanged({ at, validators }),
+        new CheckpointRegistered({ at, checkpoint: genesis, certificate: noCertificate }),
+        ...initial.effects.flatMap((emission) => eventOf(emission, at))
+      ]
+    }
   ])
   const writer = yield* Semaphore.make(1)
   const gasPrice = yield* Ref.make(options.gasPrice)
@@ -328,7 +343,15 @@ const make = Effect.fnUntraced(function*(options: ModelChainOptions) {
     forget: Effect.sync(() => {
       pool = []
     }),
-    amend: (change) => writer.withPermit(SubscriptionRef.update(chain, (blocks) => blocks.with(-1, { ...headOf(blocks), state: change(headOf(blocks).state) })))
+    amend: (change) =>
+      writer.withPermit(Effect.gen(function*() {
+        const parent = yield* head
+        const block = build({ parent, timestamp: later(yield* seconds, parent.timestamp + 1n), hash: nameOf(parent.number + 1) }, [], 0n)
+        const { effects, state } = change(block.state)
+        const position = new L1Position({ block: block.number, blockHash: block.hash, transaction: TransactionHash.make(block.hash) })
+        const events = effects.flatMap((emission) => eventOf(emission, position))
+        yield* SubscriptionRef.update(chain, (blocks) => [...blocks, { ...block, state, events }])
+      }))
   })
 })
 

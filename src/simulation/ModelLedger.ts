@@ -5,11 +5,11 @@
  * real (FM-2, FM-4); state roots are drawn, for nothing here executes. After a revert on L1 (CP-4) it goes on from the tip as
  * `LedgerSource` says: what stood above is replaced.
  */
-import { Clock, Context, Duration, Effect, Layer, Option, Ref, Schema, Semaphore, Stream, SubscriptionRef } from "effect"
-import { BlockNumber, ProverGas } from "../domain/Amount.ts"
+import { Clock, Context, Duration, Effect, Layer, Ref, Semaphore, Stream, SubscriptionRef } from "effect"
+import { BlockNumber, ProverGas, Wei } from "../domain/Amount.ts"
 import { Block, BlockRef, Header, signalOne } from "../domain/Block.ts"
 import { BlockWitness } from "../domain/BlockWitness.ts"
-import { type BlockHash, fieldOrder, StateRoot, toHex32, TransactionsRoot } from "../domain/Hash.ts"
+import { BlockHash, fieldOrder, StateRoot, toHex32, TransactionsRoot } from "../domain/Hash.ts"
 import { nextExcess, type PriceRule, proverFee, snapshotPrice } from "../domain/ProverPrice.ts"
 import { devnetPriceRule } from "../ledger/DevnetLedgerConfig.ts"
 import { LedgerSource, LedgerUnavailable } from "../ledger/LedgerSource.ts"
@@ -84,51 +84,73 @@ export class ModelLedger extends Context.Service<ModelLedger, {
   readonly breaks: Ref.Ref<number>
 }>()("lignum/simulation/ModelLedger") {}
 
-const make = Effect.fnUntraced(function*(options: ModelLedgerOptions) {
-  const root = (what: string, ...labels: ReadonlyArray<string | number>) => toHex32(seededRandom(options.seed, what, ...labels).below(fieldOrder))
+const root = (seed: string, what: string, ...labels: ReadonlyArray<string | number>) => toHex32(seededRandom(seed, what, ...labels).below(fieldOrder))
 
+/** The rollup before its first block, at a time in seconds. */
+export const startRollup = ({ price, seed }: ModelLedgerOptions, timestamp: bigint): ModelRollup => {
   const genesis = new Block({
     header: new KnownHeader({
-      parentHash: toHex32(0n) as BlockHash,
+      parentHash: BlockHash.make(toHex32(0n)),
       number: BlockNumber.make(0),
-      stateRoot: StateRoot.make(root("state", 0)),
+      stateRoot: StateRoot.make(root(seed, "state", 0)),
       transactionsRoot: TransactionsRoot.make(toHex32(0n)),
       proverGasUsed: ProverGas.make(0n),
-      proverPrice: snapshotPrice(options.price, 0n, signalOne),
-      proverFees: proverFee(ProverGas.make(0n), options.price.floor),
+      proverPrice: snapshotPrice(price, 0n, signalOne),
+      proverFees: Wei.make(0n),
       signalMultiplier: signalOne,
-      timestamp: BigInt(Math.floor((yield* Clock.currentTimeMillis) / 1_000))
+      timestamp
     }),
     transfers: []
   })
-  const state = yield* SubscriptionRef.make<ModelRollup>({ blocks: [{ block: genesis, excess: 0n }], rebuilds: [] })
+  return { blocks: [{ block: genesis, excess: 0n }], rebuilds: [] }
+}
+
+/** What a block is made from, beside the chain. */
+export interface ModelBlockInputs {
+  /** In seconds. */
+  readonly timestamp: bigint
+  readonly signalMultiplier: bigint
+  readonly overdue: bigint
+}
+
+/** The rollup with another block. */
+export const extendRollup = (options: ModelLedgerOptions, { blocks, rebuilds }: ModelRollup, { overdue, signalMultiplier, timestamp }: ModelBlockInputs): ModelRollup => {
+  const { price, seed } = options
+  const { block: { header: parent }, excess } = blocks[blocks.length - 1]!
+  const number = blocks.length
+  const proverGasUsed = ProverGas.make(options.demand(number))
+  const proverPrice = snapshotPrice(price, excess, signalMultiplier)
+  const header = new KnownHeader({
+    parentHash: parent.hash,
+    number: BlockNumber.make(number),
+    stateRoot: StateRoot.make(root(seed, "state", number, rebuilds.length)),
+    transactionsRoot: TransactionsRoot.make(root(seed, "transactions", number, rebuilds.length)),
+    proverGasUsed,
+    proverPrice,
+    proverFees: proverFee(proverGasUsed, proverPrice),
+    signalMultiplier,
+    timestamp
+  })
+  const made = { block: new Block({ header, transfers: [] }), excess: nextExcess(price, excess, proverGasUsed, ProverGas.make(overdue)) }
+  return { blocks: [...blocks, made], rebuilds }
+}
+
+const make = Effect.fnUntraced(function*(options: ModelLedgerOptions) {
+  const seconds = Effect.map(Clock.currentTimeMillis, (now) => BigInt(Math.floor(now / 1_000)))
+  const first = startRollup(options, yield* seconds)
+  const genesis = first.blocks[0]!.block
+  const state = yield* SubscriptionRef.make(first)
   const writer = yield* Semaphore.make(1)
   const halted = yield* Ref.make(false)
   const breaks = yield* Ref.make(0)
 
   const produce = writer.withPermit(Effect.gen(function*() {
-    const { blocks, rebuilds } = yield* SubscriptionRef.get(state)
-    if (blocks.length > options.length || (yield* Ref.get(halted))) return
-    const { block: { header: parent }, excess } = blocks[blocks.length - 1]!
-    const number = blocks.length
+    const rollup = yield* SubscriptionRef.get(state)
+    if (rollup.blocks.length > options.length || (yield* Ref.get(halted))) return
+    const { block: { header: parent } } = rollup.blocks[rollup.blocks.length - 1]!
     const signalMultiplier = parent.number % options.checkpointInterval === 0 ? yield* options.signalMultiplier : parent.signalMultiplier
-    const timestamp = BigInt(Math.floor((yield* Clock.currentTimeMillis) / 1_000))
-    const proverGasUsed = ProverGas.make(options.demand(number))
-    const proverPrice = snapshotPrice(options.price, excess, signalMultiplier)
-    const header = new KnownHeader({
-      parentHash: parent.hash,
-      number: BlockNumber.make(number),
-      stateRoot: StateRoot.make(root("state", number, rebuilds.length)),
-      transactionsRoot: TransactionsRoot.make(root("transactions", number, rebuilds.length)),
-      proverGasUsed,
-      proverPrice,
-      proverFees: proverFee(proverGasUsed, proverPrice),
-      signalMultiplier,
-      timestamp
-    })
-    const overdue = ProverGas.make(yield* options.overdue(timestamp))
-    const made = { block: new Block({ header, transfers: [] }), excess: nextExcess(options.price, excess, proverGasUsed, overdue) }
-    yield* SubscriptionRef.update(state, (now) => ({ ...now, blocks: [...now.blocks, made] }))
+    const timestamp = yield* seconds
+    yield* SubscriptionRef.set(state, extendRollup(options, rollup, { timestamp, signalMultiplier, overdue: yield* options.overdue(timestamp) }))
   }))
   yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(options.blockTime), produce)))
 

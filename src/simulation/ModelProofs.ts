@@ -8,7 +8,7 @@
  * As Groth16 does here, neighbours are put together byte to byte, and merging is no work.
  */
 import { Context, Duration, Effect, Layer, Option, Ref, Semaphore } from "effect"
-import { concat, encodeAbiParameters, keccak256, stringToHex } from "viem"
+import { concatHex, encodeAbiParameters, keccak256, stringToHex } from "viem"
 import { BlockRef, type Header } from "../domain/Block.ts"
 import type { BlockWitness } from "../domain/BlockWitness.ts"
 import type { Address, BlockHash, HexBytes } from "../domain/Hash.ts"
@@ -27,11 +27,11 @@ const leafProof = (parent: BlockHash, { blockHash, prover, proverFees, proverGas
   ))
 
 const leavesProof = (from: BlockHash, leaves: ReadonlyArray<Leaf>): HexBytes =>
-  concat(leaves.map((leaf, i) => leafProof(leaves[i - 1]?.blockHash ?? from, leaf)))
+  concatHex(leaves.map((leaf, i) => leafProof(leaves[i - 1]?.blockHash ?? from, leaf)))
 
 /** The proof of a chain of links; each is from one of the hashes to the next. */
 const linksProof = (path: ReadonlyArray<BlockHash>): HexBytes =>
-  concat(path.slice(1).map((hash, i) => keccak256(concat([linkTag, path[i]!, hash]))))
+  concatHex(path.slice(1).map((hash, i) => keccak256(concatHex([linkTag, path[i]!, hash]))))
 
 /** What L1 holds a proof against. */
 export interface ModelClaim {
@@ -43,7 +43,11 @@ export interface ModelClaim {
 
 /** What the model's verifier on L1 answers (ST-3). */
 export const modelProofHolds = ({ from, leaves, path }: ModelClaim, proof: HexBytes): boolean =>
-  proof === concat([leavesProof(from, leaves), linksProof(path)])
+  proof === concatHex([leavesProof(from, leaves), linksProof(path)])
+
+/** The `proof` bytes of an update, where one link leads from its end to the checkpoint's block. */
+export const modelProofOnL1 = ({ from, leaves, to }: Statement, checkpoint: BlockRef): HexBytes =>
+  concatHex([leavesProof(from.hash, leaves), to.hash === checkpoint.hash ? "0x" : linksProof([to.hash, checkpoint.hash])])
 
 /** Whatever somebody's own proof of a block looks like: for proofs that come from elsewhere. */
 export const modelBlockProof = (parent: BlockRef, header: Header, prover: Address): Proof => {
@@ -132,7 +136,7 @@ const make = Effect.fnUntraced(function*(options: ModelProofsOptions) {
     merge: (left, right) =>
       // Callers put verified neighbours together.
       Effect.map(Effect.orDie(Effect.fromOption(concatStatements(left.statement, right.statement))), (statement) =>
-        new Proof({ statement, system: "groth16", bytes: concat([left.bytes, right.bytes]) })),
+        new Proof({ statement, system: "groth16", bytes: concatHex([left.bytes, right.bytes]) })),
     verify: ({ bytes, statement }) =>
       bytes === leavesProof(statement.from.hash, statement.leaves)
         ? Effect.void
@@ -141,7 +145,7 @@ const make = Effect.fnUntraced(function*(options: ModelProofsOptions) {
       bytes === linksProof([end, ...via, checkpointBlock])
         ? Effect.void
         : Effect.fail(new ProofInvalid({ reason: "its bytes are not those of its chain" })),
-    encodeForL1: (proof, ancestry) => ancestry === undefined ? proof.bytes : concat([proof.bytes, ancestry.bytes])
+    encodeForL1: (proof, ancestry) => ancestry === undefined ? proof.bytes : concatHex([proof.bytes, ancestry.bytes])
   })
   return Context.make(ProofSystem, system).pipe(Context.add(ModelProver, prover))
 })

@@ -1,40 +1,65 @@
 /**
- * Ports for tests of roles under a virtual clock: a ledger that makes a block every six seconds, proofs that take a set time, and
- * an L1 that includes what it is sent after a second.
+ * One node over the models of `src/simulation`, as tests of single roles want it: a block every six seconds, an L1 that makes a block
+ * of what it is sent within a second, and knobs.
  */
-import { Clock, Context, Duration, Effect, Layer, Option, Ref, Schedule, Stream, SubscriptionRef } from "effect"
-import { keccak256, stringToHex } from "viem"
-import { fullBlocks } from "../../bench/Blocks.ts"
-import { BlockNumber, ProverGas, Wei } from "../../src/domain/Amount.ts"
-import { Checkpoint, checkpointDigest, genesisCheckpoint, QuorumCertificate } from "../../src/domain/Checkpoint.ts"
-import type { BlockRef } from "../../src/domain/Block.ts"
-import type { Fees } from "../../src/domain/GasPolicy.ts"
-import { type Bytes32, CheckpointId, TransactionHash, toHex32 } from "../../src/domain/Hash.ts"
-import { AncestryProof, concatStatements, Leaf, Proof, Statement } from "../../src/domain/Proof.ts"
-import { certifyDigest, validatorKeyPairFrom, ValidatorSet } from "../../src/domain/QuorumCertificate.ts"
-import { defaultParameters } from "../../src/domain/ProtocolParameters.ts"
-import { defaultShares, splitPot } from "../../src/domain/Rewards.ts"
-import { CheckpointRegistered, Claimed, Credited, Flagged, Funded, type L1Event, L1Position, Reserved, StateUpdated, ValidatorSetChanged } from "../../src/l1/Events.ts"
-import { type Call, CallRefused, L1, type L1Block, NonceUsed, type SignedTransaction, Underpriced } from "../../src/l1/L1.ts"
-import { LedgerSource, LedgerUnavailable } from "../../src/ledger/LedgerSource.ts"
+import { Context, Duration, Effect, Layer, Option, Ref } from "effect"
+import { BlockNumber, ProverGas, ProverPrice, Wei } from "../../src/domain/Amount.ts"
+import type { BlockRef, Header } from "../../src/domain/Block.ts"
+import { Checkpoint, genesisCheckpoint } from "../../src/domain/Checkpoint.ts"
+import type { TransactionHash } from "../../src/domain/Hash.ts"
+import { concatStatements, type Proof, Statement } from "../../src/domain/Proof.ts"
+import { defaultParameters, ProtocolParameters } from "../../src/domain/ProtocolParameters.ts"
+import { PriceRule } from "../../src/domain/ProverPrice.ts"
+import { revertTo } from "../../src/domain/settlement/Registry.ts"
+import type { L1Event } from "../../src/l1/Events.ts"
+import type { Call, L1 } from "../../src/l1/L1.ts"
 import { devnetPriceRule } from "../../src/ledger/DevnetLedgerConfig.ts"
-import { ProofSystem, ProvingFailed } from "../../src/proofs/ProofSystem.ts"
+import type { LedgerSource } from "../../src/ledger/LedgerSource.ts"
+import type { ProofSystem, ProvingFailed } from "../../src/proofs/ProofSystem.ts"
 import { FeeOptions } from "../../src/roles/FeeController.ts"
 import { SettlerOptions } from "../../src/roles/Settler.ts"
+import * as ModelChain from "../../src/simulation/ModelChain.ts"
+import * as ModelConsensus from "../../src/simulation/ModelConsensus.ts"
+import * as ModelL1 from "../../src/simulation/ModelL1.ts"
+import * as ModelLedger from "../../src/simulation/ModelLedger.ts"
+import * as ModelProofs from "../../src/simulation/ModelProofs.ts"
 import { layerSqlite } from "../../src/store/Sqlite.ts"
 import * as SqliteStore from "../../src/store/SqliteStore.ts"
 import { prover } from "../domain/builders.ts"
 
 export const account = prover(1)
-const registry = prover(0xc0)
-const blockTime = Duration.seconds(6)
+const stranger = prover(9)
 const checkpointInterval = 2
 export const gwei = 10n ** 9n
-/** What every update costs. */
-const modelGas = 500_000n
+/** What every call costs. */
+const gas = 500_000n
+
 /** The fee signal's epochs last two minutes here. */
-const signalEpoch = 120_000
-const epochNow = Effect.map(Clock.currentTimeMillis, (now) => BigInt(Math.floor(now / signalEpoch)))
+const parameters = new ProtocolParameters({ ...defaultParameters, signalEpoch: 120 })
+
+const ledgerOptions: ModelLedger.ModelLedgerOptions = {
+  ...ModelLedger.defaultModelLedger,
+  checkpointInterval,
+  length: 60,
+  // Every block uses what the rule aims at, and the price stays where it is.
+  price: new PriceRule({ ...devnetPriceRule, target: ProverGas.make(32_000n) })
+}
+
+/** The chain as it is made, unless a test replaces blocks. */
+const firstRollup = Array.from({ length: ledgerOptions.length }).reduce<ModelLedger.ModelRollup>(
+  (rollup, _, i) =>
+    ModelLedger.extendRollup(ledgerOptions, rollup, { timestamp: BigInt(6 * (i + 1)), signalMultiplier: 1_000_000n, overdue: 0n }),
+  ModelLedger.startRollup(ledgerOptions, 0n)
+)
+
+export const headerOf = (rollup: ModelLedger.ModelRollup, number: number): Header => ModelLedger.headerIn(rollup, number)!
+export const refIn = (rollup: ModelLedger.ModelRollup, number: number): BlockRef => ModelLedger.blockIn(rollup, number)!
+/** A block of the first chain. */
+export const refOf = (number: number): BlockRef => refIn(firstRollup, number)
+
+/** A proof of one block by a competitor. */
+export const strangersProof = (number: number, rollup = firstRollup): Proof =>
+  ModelProofs.modelBlockProof(refIn(rollup, number - 1), headerOf(rollup, number), stranger)
 
 /** What a test can see and turn. */
 export interface ModelKnobs {
@@ -51,402 +76,131 @@ export interface ModelKnobs {
   /** Whether L1 loses the transactions that it is sent. */
   readonly holdBack: Ref.Ref<boolean>
   /** Whether L1 takes for ever to take a transaction that it does not know, and never gets it. */
-  readonly deaf: Ref.Ref<boolean>
+  readonly deafen: (deaf: boolean) => Effect.Effect<void>
   /** What L1 wants per gas; half of it is the builders'. */
   readonly gasPrice: Ref.Ref<bigint>
-  /** What the fee signal knows of this node. */
-  readonly standing: Ref.Ref<{ readonly reputation: bigint; readonly updates: bigint }>
+  /** Makes the vault think so of this node's work. */
+  readonly standing: (reputation: bigint, updates: number) => Effect.Effect<void>
   /** Every transaction that L1 was sent, as often as it was sent. */
   readonly sent: Ref.Ref<ReadonlyArray<TransactionHash>>
-  /** Takes so many blocks back. What others did comes again in the new ones; this node's updates do not, and no pool has them. */
+  /** Takes so many blocks back. What others did comes again in the new ones; what this node did does not, and no pool has it. */
   readonly reorg: (depth: number) => Effect.Effect<void>
   /** Another program uses the account's next nonce. */
   readonly useNonce: Effect.Effect<void>
   /** Makes an empty block. */
   readonly mine: Effect.Effect<void>
+  /** An update to a block, of a stranger's proofs. */
+  readonly updateTo: (to: number) => Effect.Effect<Extract<Call, { readonly kind: "update" }>>
   /** Somebody else's update to a block, included at once. */
   readonly settleForeign: (to: number) => Effect.Effect<void>
+  /** Takes back every checkpoint behind the tip, however young (CP-4); the ledger follows. */
+  readonly revert: Effect.Effect<void>
+  /** The ledger's blocks as they are now. */
+  readonly ledger: Effect.Effect<ModelLedger.ModelRollup>
   readonly events: Effect.Effect<ReadonlyArray<L1Event>>
 }
 
 export class Knobs extends Context.Service<Knobs, ModelKnobs>()("test/Knobs") {}
 
-const chain = fullBlocks("model", 60)
-const headers = [chain.genesis, ...chain.blocks.map(({ block }) => block.header)]
-export const refOf = (number: number): BlockRef =>
-  chain.blocks[number - 1]?.block.ref ?? genesisCheckpoint({ number: chain.genesis.number, hash: chain.genesis.hash } as BlockRef, chain.genesis.stateRoot).block
+const knobs = Effect.gen(function*() {
+  const chain = yield* ModelChain.ModelChain
+  const ledger = yield* ModelLedger.ModelLedger
+  const line = yield* ModelL1.ModelLine
+  const machines = yield* ModelProofs.ModelProver
+  const context = yield* Effect.context<ModelChain.ModelChain>()
+  const sendAs = (...call: Parameters<typeof ModelConsensus.sendAs>) => Effect.provideContext(ModelConsensus.sendAs(...call), context)
 
-/** A proof of one block by a competitor. */
-export const strangersProof = (number: number) => {
-  const { hash, proverFees, proverGasUsed } = headers[number]!
-  return new Proof({
-    statement: new Statement({
-      from: refOf(number - 1),
-      leaves: [new Leaf({ blockHash: hash, prover: prover(9), proverFees, proverGas: proverGasUsed })]
-    }),
-    system: "groth16",
-    bytes: "0x09"
-  })
-}
+  const provingTime = yield* Ref.make(Duration.seconds(4))
+  yield* Ref.set(machines.blockTime, () => Ref.getUnsafe(provingTime))
+  const events = Effect.map(chain.blocks, (blocks) => blocks.flatMap(({ events }) => events))
 
-const ledger = Layer.effect(LedgerSource, Effect.gen(function*() {
-  const { ledgerBreaks } = yield* Knobs
-  const broken = (number: number) =>
-    Effect.flatMap(Ref.getAndUpdate(ledgerBreaks, (left) => Math.max(0, left - 1)), (left) =>
-      left > 0 ? Effect.fail(new LedgerUnavailable({ number: BlockNumber.make(number), reason: "the connection broke" })) : Effect.void)
-  const height = yield* SubscriptionRef.make(0)
-  yield* SubscriptionRef.update(height, (n) => n + 1).pipe(Effect.delay(blockTime), Effect.repeat(Schedule.recurs(chain.blocks.length - 1)), Effect.forkScoped)
-  const genesis = { header: chain.genesis, transfers: [], number: chain.genesis.number, ref: refOf(0) } as never
-  return LedgerSource.of({
-    genesis: Effect.succeed(genesis),
-    blocks: (from) => {
-      let next: number = from
-      return SubscriptionRef.changes(height).pipe(
-        Stream.flatMap((now) => {
-          const first = next
-          next = Math.max(next, now + 1)
-          return Stream.fromIterable(Array.from({ length: Math.max(0, now + 1 - first) }, (_, i) => first + i))
-        }),
-        Stream.tap(broken),
-        Stream.map((number) => number === 0 ? genesis : chain.blocks[number - 1]!.block)
-      )
-    },
-    witness: (number) => {
-      const made = chain.blocks[number - 1]
-      return made === undefined ? Effect.fail(new LedgerUnavailable({ number, reason: "not made yet" })) : Effect.succeed(made.witness)
-    },
-    checkpoints: () => Stream.never
-  })
-}))
+  /** The registry's chain beyond a block, oldest first. */
+  const checkpointsBeyond = (tip: number) =>
+    Effect.map(events, (all) =>
+      all.reduce<ReadonlyArray<Checkpoint>>((live, event) => {
+        if (event._tag === "CheckpointsReverted") return live.filter(({ number }) => number <= event.headNumber)
+        return event._tag === "CheckpointRegistered" ? [...live, event.checkpoint] : live
+      }, []).filter(({ number }) => number > tip))
 
-const proofSystem = Layer.effect(ProofSystem, Effect.gen(function*() {
-  const { begun, failure, interrupted, provingTime } = yield* Knobs
-  const leafOf = (number: number) =>
-    new Leaf({ blockHash: headers[number]!.hash, prover: account, proverFees: headers[number]!.proverFees, proverGas: headers[number]!.proverGasUsed })
-  return ProofSystem.of({
-    id: "groth16",
-    capacity: 2,
-    mergeWork: false,
-    maxLeaves: 16,
-    proveBlock: Effect.fnUntraced(function*(witness) {
-      const number = witness.block.number
-      yield* Ref.update(begun, (all) => [...all, number])
-      yield* Effect.sleep(yield* Ref.get(provingTime)).pipe(Effect.onInterrupt(() => Ref.update(interrupted, (all) => [...all, number])))
-      const failed = (yield* Ref.get(failure))(number)
-      if (failed !== undefined) return yield* failed
-      return new Proof({ statement: new Statement({ from: refOf(number - 1), leaves: [leafOf(number)] }), system: "groth16", bytes: "0x01" })
-    }),
-    proveAncestry: (chainOfHeaders) =>
-      Effect.succeed(new AncestryProof({
-        system: "groth16",
-        end: chainOfHeaders[0]!.hash,
-        via: [],
-        checkpointBlock: chainOfHeaders[chainOfHeaders.length - 1]!.hash,
-        bytes: "0x02"
-      })),
-    merge: (left, right) =>
-      Effect.map(Effect.orDie(Effect.fromOption(concatStatements(left.statement, right.statement))), (statement) =>
-        new Proof({ statement, system: "groth16", bytes: `${left.bytes}${right.bytes.slice(2)}` as never })),
-    verify: () => Effect.void,
-    verifyAncestry: () => Effect.void,
-    encodeForL1: (proof) => proof.bytes
-  })
-}))
-
-interface ModelChain {
-  readonly events: ReadonlyArray<L1Event>
-  readonly block: number
-  /** How often blocks were taken back: part of every hash made since. */
-  readonly fork: number
-  readonly hashes: ReadonlyArray<Bytes32>
-  readonly strangers: number
-  /** The node's own transactions, by the block that has them. */
-  readonly included: ReadonlyMap<TransactionHash, number>
-}
-
-/** What a transaction does: an update of these blocks, another call, or nothing but using its nonce. */
-type Deed = Statement | Exclude<Call["kind"], "update"> | "nothing"
-
-/** What an account is owed. */
-const creditIn = ({ events }: ModelChain, owner: string): bigint =>
-  events.reduce((total, event) =>
-    event._tag === "Credited" && event.account === owner
-      ? total + event.amount
-      : event._tag === "Claimed" && event.account === owner
-      ? total - event.amount
-      : total, 0n)
-
-const tipOf = ({ events }: ModelChain): number => events.reduce((tip, event) => event._tag === "StateUpdated" ? event.to.number : tip, 0)
-const nonceOf = ({ included, strangers }: ModelChain): number => included.size + strangers
-
-/** The chain with another block on it. */
-const extend = (now: ModelChain): ModelChain => ({
-  ...now,
-  block: now.block + 1,
-  hashes: [...now.hashes, keccak256(stringToHex(`${now.fork} ${now.block + 1}`)) as Bytes32]
-})
-const position = ({ block, hashes }: ModelChain, transaction = TransactionHash.make(toHex32(BigInt(block)))) =>
-  new L1Position({ block, blockHash: hashes[block]!, transaction })
-
-const makeL1 = Effect.gen(function*() {
-  const keys = Array.from({ length: 4 }, (_, i) => validatorKeyPairFrom(`model/${i}`))
-  const [firstKey, ...otherKeys] = keys.map(({ publicKey }) => publicKey)
-  const validators = new ValidatorSet({ epoch: 0n, publicKeys: [firstKey!, ...otherKeys] })
-  const genesis = genesisCheckpoint(refOf(0), chain.genesis.stateRoot)
-  const noCertificate = new QuorumCertificate({ signature: "0x", signers: 0n })
-  const funds = chain.blocks.reduce((sum, { block }) => sum + block.header.proverFees, 0n)
-  const empty: ModelChain = { events: [], block: 0, fork: 0, hashes: [toHex32(0n) as Bytes32], strangers: 0, included: new Map() }
-  const deployed = extend(empty)
-  const state = yield* Ref.make<ModelChain>({
-    ...deployed,
-    events: [
-      new ValidatorSetChanged({ at: position(deployed), validators }),
-      new CheckpointRegistered({ at: position(deployed), checkpoint: genesis, certificate: noCertificate }),
-      new Funded({ at: position(deployed), by: prover(0xf0), amount: funds as never })
-    ]
+  const updateTo = Effect.fnUntraced(function*(to: number) {
+    const { state: { tip } } = yield* chain.head
+    const rollup = yield* ledger.rollup
+    const [first, ...rest] = Array.from({ length: to - tip.number }, (_, i) => strangersProof(tip.number + 1 + i, rollup))
+    const statement = rest.reduce((whole, { statement }) => Option.getOrThrow(concatStatements(whole, statement)), first!.statement)
+    const beyond = yield* checkpointsBeyond(tip.number)
+    const checkpoints = beyond.slice(0, beyond.findIndex(({ number }) => number >= to) + 1)
+    const proof = ModelProofs.modelProofOnL1(statement, checkpoints.at(-1)!.block)
+    return { kind: "update", update: { statement, system: "groth16", mergers: [], checkpoints, ancestry: [], proof } } as const
   })
 
-  // Consensus registers every second block a moment after it is made.
-  yield* Effect.gen(function*() {
-    let last: Checkpoint = genesis
-    for (let number = checkpointInterval; number <= chain.blocks.length; number += checkpointInterval) {
-      yield* Effect.sleep(Duration.times(blockTime, checkpointInterval))
-      const header = headers[number]!
-      last = new Checkpoint({ parent: last.id, number: header.number, blockHash: header.hash, stateRoot: header.stateRoot })
-      const digest = checkpointDigest({ chainId: 1n, registry, epoch: 0n }, last.id)
-      const certificate = certifyDigest(digest, new Map(keys.slice(0, 3).map(({ secretKey }, i) => [i, secretKey])))
-      const checkpoint = last
-      yield* Ref.update(state, (now) => {
-        const next = extend(now)
-        return { ...next, events: [...now.events, new CheckpointRegistered({ at: position(next), checkpoint, certificate })] }
-      })
-    }
-  }).pipe(Effect.delay("500 millis"), Effect.forkScoped)
-
-  const updateEvents = (now: ModelChain, statement: Statement, submitter: typeof account, transaction: TransactionHash): ReadonlyArray<L1Event> => {
-    const at = position(now, transaction)
-    const checkpoint = now.events.find((event) => event._tag === "CheckpointRegistered" && event.checkpoint.number >= statement.to.number)
-    return [
-      new StateUpdated({
-        at,
-        from: statement.from,
-        to: statement.to,
-        system: "groth16",
-        submitter,
-        continuedBy: checkpoint?._tag === "CheckpointRegistered" ? checkpoint.checkpoint.id : CheckpointId.make(toHex32(0n))
+  return Knobs.of({
+    provingTime,
+    begun: machines.begun,
+    interrupted: machines.interrupted,
+    failure: machines.failure,
+    ledgerBreaks: ledger.breaks,
+    holdBack: line.loses,
+    deafen: (deaf) => Ref.set(line.faults, new Map(deaf ? [["send", "silent"]] : [])),
+    gasPrice: chain.gasPrice,
+    standing: (reputation, updates) =>
+      chain.amend((state) => {
+        const known = state.vault.accounts.get(account) ?? { credit: 0n, reputation: { amount: 0n, workedAt: 0n, updates: 0 } }
+        const accounts = new Map(state.vault.accounts).set(account, { ...known, reputation: { amount: reputation, workedAt: 0n, updates } })
+        return { state: { ...state, vault: { ...state.vault, accounts } }, effects: [] }
       }),
-      ...statement.leaves.flatMap((leaf, i): ReadonlyArray<L1Event> => {
-        const block = (statement.from.number + 1 + i) as never
-        const parts = splitPot(leaf.proverFees, defaultShares, false)
-        return [
-          new Credited({ at, block, account: leaf.prover, kind: "leaf", amount: parts.leaf }),
-          new Credited({ at, block, account: submitter, kind: "submission", amount: parts.submission }),
-          new Reserved({ at, reserve: "redundancy", firstBlock: block, lastBlock: block, amount: parts.redundancy }),
-          new Reserved({ at, reserve: "protocol", firstBlock: block, lastBlock: block, amount: parts.reserve })
-        ]
-      })
-    ]
-  }
-
-  const flagEvents = (next: ModelChain, epoch: bigint, transaction: TransactionHash): ReadonlyArray<L1Event> =>
-    next.events.some((event) => event._tag === "Flagged" && event.epoch === epoch)
-      ? []
-      : [new Flagged({ at: position(next, transaction), epoch, prover: account, weight: 1n, gathered: 1n, total: 10n })]
-
-  const include = Effect.fnUntraced(function*(deed: Deed, submitter: typeof account, transaction: TransactionHash, nonce: number | undefined) {
-    const epoch = yield* epochNow
-    yield* Ref.update(state, (now) => {
-      if (nonce !== undefined && nonceOf(now) !== nonce) return now
-      const next = extend(now)
-      const events = deed === "flag"
-        ? flagEvents(next, epoch, transaction)
-        : deed === "claim"
-        ? [new Claimed({ at: position(next, transaction), account, amount: Wei.make(creditIn(now, account)) })]
-        : typeof deed !== "string" && deed.from.number === tipOf(now)
-        ? updateEvents(next, deed, submitter, transaction)
-        : []
-      return {
-        ...next,
-        included: nonce === undefined ? now.included : new Map(now.included).set(transaction, next.block),
-        events: [...now.events, ...events]
-      }
-    })
+    sent: line.sent,
+    reorg: (depth) => chain.reorg(depth, ({ transaction: { sender } }) => sender !== account),
+    useNonce: chain.forget.pipe(Effect.andThen(sendAs(account, { kind: "nothing" })), Effect.andThen(chain.mine)),
+    mine: chain.mine,
+    updateTo,
+    settleForeign: (to) => Effect.andThen(Effect.flatMap(updateTo(to), (call) => sendAs(stranger, call)), chain.mine),
+    revert: chain.amend((state) => {
+      const { registry, tip } = state
+      const [fallback] = [...registry.records].filter(([, { number }]) => number <= tip.number).at(-1)!
+      const reverted = revertTo(registry, fallback, tip.number)
+      return { state: { ...state, registry: reverted.state, tip: { ...tip, headThen: fallback } }, effects: reverted.effects }
+    }),
+    ledger: ledger.rollup,
+    events
   })
-
-  const reorg = (depth: number) =>
-    Ref.update(state, (now) => {
-      const kept = now.block - depth
-      const back: ModelChain = { ...now, block: kept, fork: now.fork + 1, hashes: now.hashes.slice(0, kept + 1) }
-      const again = extend(back)
-      const mine = (event: L1Event) => now.included.has(event.at.transaction)
-      return Array.from({ length: depth - 1 }).reduce<ModelChain>(extend, {
-        ...again,
-        included: new Map([...now.included].filter(([, block]) => block <= kept)),
-        events: now.events.flatMap((event) =>
-          event.at.block <= kept ? [event] : mine(event) ? [] : [{ ...event, at: position(again, event.at.transaction) } as L1Event]
-        )
-      })
-    })
-
-  return { state, include, reorg }
 })
-
-interface Pooled {
-  readonly nonce: number
-  readonly fees: Fees
-  readonly deed: Deed
-}
-
-const l1AndKnobs = Layer.effectContext(Effect.gen(function*() {
-  const { include, reorg, state } = yield* makeL1
-  const holdBack = yield* Ref.make(false)
-  const deaf = yield* Ref.make(false)
-  const gasPrice = yield* Ref.make(gwei)
-  const sent = yield* Ref.make<ReadonlyArray<TransactionHash>>([])
-  const signed = new Map<TransactionHash, Pooled>()
-  /** What waits to be included, by nonce. */
-  const pool = new Map<number, TransactionHash>()
-
-  // A second after it was sent, and then every second until it pays enough.
-  const tryToInclude = Effect.fnUntraced(function*(hash: TransactionHash) {
-    const { deed, fees, nonce } = signed.get(hash)!
-    while (pool.get(nonce) === hash) {
-      yield* Effect.sleep("1 second")
-      if (pool.get(nonce) !== hash || fees.maxFeePerGas < (yield* Ref.get(gasPrice)) || nonceOf(yield* Ref.get(state)) > nonce) continue
-      pool.delete(nonce)
-      yield* include(deed, account, hash, nonce)
-    }
-  })
-
-  const knobs = Knobs.of({
-    provingTime: yield* Ref.make(Duration.seconds(4)),
-    begun: yield* Ref.make<ReadonlyArray<number>>([]),
-    interrupted: yield* Ref.make<ReadonlyArray<number>>([]),
-    failure: yield* Ref.make<(block: number) => ProvingFailed | undefined>(() => undefined),
-    ledgerBreaks: yield* Ref.make(0),
-    holdBack,
-    deaf,
-    gasPrice,
-    standing: yield* Ref.make({ reputation: 0n, updates: 0n }),
-    sent,
-    reorg,
-    useNonce: Effect.andThen(Effect.sync(() => pool.clear()), Ref.update(state, (now) => ({ ...extend(now), strangers: now.strangers + 1 }))),
-    mine: Ref.update(state, extend),
-    settleForeign: Effect.fnUntraced(function*(to) {
-      const tip = tipOf(yield* Ref.get(state))
-      const leaves = headers.slice(tip + 1, to + 1).map((header) =>
-        new Leaf({ blockHash: header.hash, prover: prover(9), proverFees: header.proverFees, proverGas: header.proverGasUsed }))
-      const [first, ...rest] = leaves
-      yield* include(
-        new Statement({ from: refOf(tip), leaves: [first!, ...rest] }),
-        prover(9),
-        TransactionHash.make(keccak256(stringToHex(`foreign ${to}`))),
-        undefined
-      )
-    }),
-    events: Effect.map(Ref.get(state), ({ events }) => events)
-  })
-
-  const blockAt = ({ hashes }: ModelChain, number: number): L1Block => ({ number, hash: hashes[number]!, timestamp: 0n })
-  const balances = Effect.map(Ref.get(state), ({ events }) => {
-    const sum = (pick: (event: L1Event) => bigint) => events.reduce((total, event) => total + pick(event), 0n)
-    const credited = sum((event) => event._tag === "Credited" ? event.amount : 0n)
-    const redundancyReserve = sum((event) => event._tag === "Reserved" && event.reserve === "redundancy" ? event.amount : 0n)
-    const protocolReserve = sum((event) => event._tag === "Reserved" && event.reserve === "protocol" ? event.amount : 0n)
-    const funded = sum((event) => event._tag === "Funded" ? event.amount : 0n)
-    const balance = funded - sum((event) => event._tag === "Claimed" ? event.amount : 0n)
-    return { unallocated: funded - credited - redundancyReserve - protocolReserve, redundancyReserve, protocolReserve, balance }
-  })
-
-  const sign = (deed: Deed, nonce: number, fees: Fees): SignedTransaction => {
-    const what = typeof deed === "string" ? deed : deed.to.hash
-    const hash = TransactionHash.make(keccak256(stringToHex(`${nonce} ${what} ${fees.maxFeePerGas} ${fees.maxPriorityFeePerGas}`)))
-    signed.set(hash, { nonce, fees, deed })
-    return { nonce, raw: "0x02", hash }
-  }
-
-  const deedOf = (call: Call): Deed => call.kind === "update" ? call.update.statement : call.kind
-
-  const refuse = (error: string) => Effect.fail(new CallRefused({ error }))
-
-  const dryRun = (deed: Deed | undefined): Effect.Effect<bigint, CallRefused> =>
-    Effect.flatMap(Ref.get(state), (now) => {
-      if (deed === "flag") return dryRunFlag
-      if (deed === "claim") return creditIn(now, account) > 0n ? Effect.succeed(50_000n) : refuse("RW5_NothingToClaim()")
-      if (deed === undefined || typeof deed === "string") return refuse("the model has nothing like it")
-      return deed.from.number === tipOf(now) ? Effect.succeed(modelGas) : refuse("AlreadyProven()")
-    })
-
-  const flagged = Effect.zipWith(Ref.get(state), epochNow, ({ events }, epoch) => events.some((event) => event._tag === "Flagged" && event.epoch === epoch))
-  const dryRunFlag = Effect.flatMap(flagged, (already) => already ? refuse("FM3_AlreadyFlagged()") : Effect.succeed(60_000n))
-
-  const l1 = L1.of({
-    account,
-    chainId: 1n,
-    registry,
-    feeSignal: prover(0xfe),
-    deployedAt: 1,
-    latest: Effect.map(Ref.get(state), (now) => blockAt(now, now.block)),
-    block: (number) => Effect.map(Ref.get(state), (now) => number <= now.block ? Option.some(blockAt(now, number)) : Option.none()),
-    events: (from, to) => Effect.map(Ref.get(state), ({ events }) => events.filter(({ at }) => at.block >= from && at.block <= to)),
-    dryRun: (call) => dryRun(deedOf(call)),
-    gasMarket: Effect.map(Ref.get(gasPrice), (price) => ({ baseFee: price - price / 2n, priorityFee: price / 2n })),
-    nextNonce: Effect.map(Ref.get(state), nonceOf),
-    sign: (call, _gas, fees) => Effect.map(Ref.get(state), (now) => sign(deedOf(call), nonceOf(now), fees)),
-    dryRunSigned: ({ hash }) => dryRun(signed.get(hash)?.deed),
-    feesOf: ({ hash }) => signed.get(hash)!.fees,
-    resign: ({ hash, nonce }, _gas, fees) => Effect.sync(() => sign(signed.get(hash)!.deed, nonce, fees)),
-    cancel: ({ nonce }, fees) => Effect.sync(() => sign("nothing", nonce, fees)),
-    knows: (hash) => Effect.map(Ref.get(state), ({ included }) => included.has(hash) || [...pool.values()].includes(hash)),
-    send: Effect.fnUntraced(function*({ hash, nonce }: SignedTransaction) {
-      const now = yield* Ref.get(state)
-      const known = now.included.has(hash) || pool.get(nonce) === hash
-      if (!known && (yield* Ref.get(deaf))) return yield* Effect.never
-      yield* Ref.update(sent, (all) => [...all, hash])
-      if (known) return
-      if (nonce < nonceOf(now)) return yield* new NonceUsed({ nonce })
-      if (yield* Ref.get(holdBack)) return
-      const rival = pool.get(nonce)
-      if (rival !== undefined && signed.get(hash)!.fees.maxFeePerGas * 10n < signed.get(rival)!.fees.maxFeePerGas * 11n) {
-        return yield* new Underpriced({ reason: "replacement transaction underpriced" })
-      }
-      pool.set(nonce, hash)
-      yield* Effect.forkDetach(tryToInclude(hash))
-    }),
-    receipt: (hash) =>
-      Effect.map(Ref.get(state), ({ included }) => {
-        const block = included.get(hash)
-        return block === undefined ? Option.none() : Option.some({ block, succeeded: true, gasUsed: modelGas })
-      }),
-    creditOf: (owner) => Effect.map(Ref.get(state), (now) => Wei.make(creditIn(now, owner))),
-    vault: balances,
-    // Nothing ever idles here so long that turns would begin, and no second prover is registered.
-    turn: Effect.succeed({ inFallback: false, index: 0, holder: Option.none(), endsAt: Option.none() }),
-    redundancyClaim: () => Effect.succeed(0n),
-    registeredAt: () => Effect.succeed(0n),
-    reputationOf: () => Effect.succeed({ reputation: 0n, updates: 0n }),
-    totalReputation: Effect.succeed(0n),
-    signal: Effect.gen(function*() {
-      return { epoch: yield* epochNow, multiplier: 1_000_000n, flagged: yield* flagged, minUpdates: 3n, ...yield* Ref.get(knobs.standing) }
-    })
-  })
-  return Context.make(L1, l1).pipe(Context.add(Knobs, knobs))
-}))
 
 export const modelSettling = {
   blocksPerUpdate: 3,
   maxBlocks: 16,
   patience: "5 minutes",
-  parameters: defaultParameters,
+  parameters,
   maxFeePerGas: 10n * gwei,
   profitableOnly: true,
   replaceAfter: "30 seconds",
   confirmations: 1
 } satisfies SettlerOptions
 
+const genesis = genesisCheckpoint(refOf(0), headerOf(firstRollup, 0).stateRoot)
+const validators = 4
+const funds = firstRollup.blocks.reduce((sum, { block }) => sum + block.header.proverFees, 0n)
+
+const l1 = ModelL1.layer(account).pipe(
+  Layer.provideMerge(ModelConsensus.layer({ seed: "model", validators, lag: Duration.millis(500), upTo: Number.POSITIVE_INFINITY })),
+  Layer.provideMerge(ModelChain.layer({
+    parameters,
+    genesis,
+    validators: ModelConsensus.modelValidators("model", validators),
+    slot: Duration.seconds(1),
+    emptyBlocks: Duration.infinity,
+    gas: () => gas,
+    first: [{ sender: ModelConsensus.consensusAccount, call: { kind: "fund", amount: Wei.make(funds) } }]
+  })),
+  Layer.provideMerge(ModelLedger.layer(ledgerOptions))
+)
+
+const world: Layer.Layer<Knobs | L1 | LedgerSource | ProofSystem | ModelChain.ModelChain> = Layer.effect(Knobs, knobs).pipe(
+  Layer.provideMerge(Layer.merge(l1, ModelProofs.layer()))
+)
+
 /** Everything that a node stands on, in memory. */
 export const modelPorts = Layer.mergeAll(
-  Layer.provideMerge(Layer.merge(ledger, proofSystem), l1AndKnobs),
+  world,
   SqliteStore.layer.pipe(Layer.provide(layerSqlite(":memory:"))),
   Layer.succeed(SettlerOptions, modelSettling),
   Layer.succeed(FeeOptions, {
