@@ -49,7 +49,8 @@ export const freshWorld = Effect.fnUntraced(function*(
     registry: deployment.registry,
     stateUpdate: deployment.stateUpdate,
     vault: deployment.vault,
-    provers: deployment.provers
+    provers: deployment.provers,
+    feeSignal: deployment.feeSignal
   })))
   return { url, deployment, config, l1: Context.get(l1, L1) }
 })

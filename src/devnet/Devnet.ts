@@ -67,7 +67,8 @@ export const startDevnet = Effect.fnUntraced(function*(config: DevnetConfig) {
       registry: deployment.registry,
       stateUpdate: deployment.stateUpdate,
       vault: deployment.vault,
-      provers: deployment.provers
+      provers: deployment.provers,
+      feeSignal: deployment.feeSignal
     })),
     Layer.succeed(L1PollInterval, "250 millis")
   ))

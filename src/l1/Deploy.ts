@@ -28,6 +28,7 @@ import { designations, type ProtocolParameters } from "../domain/ProtocolParamet
 import type { VerifyingKey } from "../proofs/CircuitKeys.ts"
 import {
   checkpointRegistryAbi,
+  feeSignalAbi,
   groth16BatchVerifierAbi,
   proofSystemIds,
   proverRegistryAbi,
@@ -71,6 +72,8 @@ export class Deployment extends Schema.Class<Deployment>("lignum/Deployment")({
   provers: Address,
   stateUpdate: Address,
   vault: Address,
+  /** The provers' price signal. */
+  feeSignal: Address,
   /** Verifier of proof system 1. */
   groth16: Address,
   /** Id of the genesis checkpoint, the first checkpoint's parent. */
@@ -105,7 +108,7 @@ export const verifyingKeyWords = (key: VerifyingKey): ReadonlyArray<bigint> => [
 /** Words that both verifying keys share: alpha, beta and gamma. */
 const sharedWords = 10
 
-const errorsAbi = [...[...checkpointRegistryAbi, ...proverRegistryAbi].filter((item) => item.type === "error"), ...settlementErrorsAbi]
+const errorsAbi = [...[...checkpointRegistryAbi, ...proverRegistryAbi, ...feeSignalAbi].filter((item) => item.type === "error"), ...settlementErrorsAbi]
 
 /** Why L1 refused: the contract's custom error where there is one. */
 const reasonOf = (error: unknown): string => {
@@ -143,7 +146,7 @@ const checkValidators = Effect.fnUntraced(function*({ possessions, publicKeys }:
 })
 
 /**
- * Deploys all contracts in five transactions and checks what came of it: that they name each other, and hold the keys, parameters
+ * Deploys all contracts in six transactions and checks what came of it: that they name each other, and hold the keys, parameters
  * and genesis that they were given. Nobody has any rights over them afterwards.
  *
  * The checkpoint registry, the vault and the state update name each other in their constructors: the last one's address follows
@@ -166,7 +169,7 @@ export const deploy = Effect.fn("deploy")(function*(options: DeployOptions): Eff
   const nonce = yield* attempt("asking L1 for the account's nonce", () =>
     client.getTransactionCount({ address: account.address, blockTag: "pending" }))
   const addressAt = (index: number) => toAddress(getContractAddress({ from: account.address, nonce: BigInt(nonce + index) }))
-  const [provers, registry, groth16, vault, stateUpdate] = [addressAt(0), addressAt(1), addressAt(2), addressAt(3), addressAt(4)]
+  const [provers, registry, groth16, vault, stateUpdate, feeSignal] = [addressAt(0), addressAt(1), addressAt(2), addressAt(3), addressAt(4), addressAt(5)]
 
   const create = Effect.fnUntraced(function*(name: ContractName, index: number, data: Hex) {
     const receipt = yield* attempt(`deploying ${name}`, async () => {
@@ -211,6 +214,7 @@ export const deploy = Effect.fn("deploy")(function*(options: DeployOptions): Eff
     bytecode: bytecode("StateUpdate"),
     args: [registry, vault, provers, root, [groth16], given]
   }))
+  yield* create("FeeSignal", 5, encodeDeployData({ abi: feeSignalAbi, bytecode: bytecode("FeeSignal"), args: [vault, given] }))
 
   const deployment = new Deployment({
     chainId,
@@ -219,6 +223,7 @@ export const deploy = Effect.fn("deploy")(function*(options: DeployOptions): Eff
     provers,
     stateUpdate,
     vault,
+    feeSignal,
     groth16,
     genesis: checkpoint.id,
     verifyingKeys: keccak256(encodePacked(["uint256[]"], [[...blockKey, ...ancestryKey.slice(sharedWords)]]))
@@ -308,6 +313,22 @@ const checkDeployment = Effect.fnUntraced(function*(
     parameters.bonusCap
   ].map(BigInt)
   yield* expect(step, set.every((value, index) => BigInt(value) === due[index]), "the contracts hold other parameters")
+  yield* checkFeeSignal(client, deployment, given.parameters)
+})
+
+/** What the fee signal was given (FM-3). */
+const signalParameters = ["signalEpoch", "minUpdates", "signalQuorum", "signalCap", "signalStep", "signalMax", "signalDecay"] as const
+
+const checkFeeSignal = Effect.fnUntraced(function*(client: ReturnType<typeof createPublicClient>, deployment: Deployment, parameters: ProtocolParameters) {
+  const signal = { address: deployment.feeSignal, abi: feeSignalAbi } as const
+  const step = "checking the fee signal"
+  const [vault, ...set] = yield* attempt(step, () =>
+    Promise.all([
+      client.readContract({ ...signal, functionName: "reputation" }),
+      ...signalParameters.map((functionName) => client.readContract({ ...signal, functionName }))
+    ]))
+  yield* expect(step, vault === deployment.vault, "the fee signal asks another contract for reputation")
+  yield* expect(step, signalParameters.every((name, index) => set[index] === parameters[name]), "the fee signal holds other parameters")
 })
 
 const DeploymentJson = Schema.fromJsonString(Deployment)

@@ -9,7 +9,7 @@ import { Checkpoint, QuorumCertificate } from "../domain/Checkpoint.ts"
 import { Address, BlockHash, Bytes32, CheckpointId, HexBytes, toAddress, TransactionHash } from "../domain/Hash.ts"
 import { ProofSystemId } from "../domain/Proof.ts"
 import { ValidatorKey, ValidatorSet } from "../domain/QuorumCertificate.ts"
-import { checkpointRegistryAbi, creditKinds, proofSystemIds, proverRegistryAbi, reserves, rewardVaultAbi, stateUpdateAbi } from "./abi.ts"
+import { checkpointRegistryAbi, creditKinds, feeSignalAbi, proofSystemIds, proverRegistryAbi, reserves, rewardVaultAbi, stateUpdateAbi } from "./abi.ts"
 
 /** Where on L1 an event stands. */
 export class L1Position extends Schema.Class<L1Position>("lignum/L1Position")({
@@ -163,6 +163,27 @@ export class CheckpointsReverted extends Schema.TaggedClass<CheckpointsReverted>
 /** An account drew what it was owed (RW-5). */
 export class Claimed extends Schema.TaggedClass<Claimed>()("Claimed", { at: L1Position, account: Address, amount: Wei }) {}
 
+/** A prover said that the price of proving is too low (FM-3). */
+export class Flagged extends Schema.TaggedClass<Flagged>()("Flagged", {
+  at: L1Position,
+  epoch: Schema.BigIntFromString,
+  prover: Address,
+  /** What the flag weighs, in prover gas: the prover's reputation, capped. */
+  weight: Schema.BigIntFromString,
+  /** What all flags of the epoch weigh so far. */
+  gathered: Schema.BigIntFromString,
+  /** The reputation of all provers. */
+  total: Schema.BigIntFromString
+}) {}
+
+/** The flags of an epoch reached the quorum (FM-3). */
+export class MultiplierRaised extends Schema.TaggedClass<MultiplierRaised>()("MultiplierRaised", {
+  at: L1Position,
+  epoch: Schema.BigIntFromString,
+  /** The multiplier from here on, in millionths. */
+  multiplier: Schema.BigIntFromString
+}) {}
+
 export const L1Event = Schema.Union([
   CheckpointRegistered,
   ValidatorSetChanged,
@@ -181,11 +202,13 @@ export const L1Event = Schema.Union([
   TurnMissed,
   RedundancyOpened,
   RedundancyProven,
-  CheckpointsReverted
+  CheckpointsReverted,
+  Flagged,
+  MultiplierRaised
 ])
 export type L1Event = typeof L1Event.Type
 
-const abi = [...checkpointRegistryAbi, ...proverRegistryAbi, ...stateUpdateAbi, ...rewardVaultAbi].filter((item) => item.type === "event")
+const abi = [...checkpointRegistryAbi, ...proverRegistryAbi, ...stateUpdateAbi, ...rewardVaultAbi, ...feeSignalAbi].filter((item) => item.type === "event")
 
 const systemOf = (id: number): ProofSystemId => {
   const found = Object.entries(proofSystemIds).find(([, each]) => each === id)
@@ -297,6 +320,12 @@ export const decodeEvents = (logs: ReadonlyArray<Log>): ReadonlyArray<L1Event> =
         ]
       case "BondReturned":
         return [new BondReturned({ at, prover: toAddress(log.args.prover), amount: Wei.make(log.args.amount) })]
+      case "Flagged": {
+        const { epoch, gathered, prover, total, weight } = log.args
+        return [new Flagged({ at, epoch: BigInt(epoch), prover: toAddress(prover), weight, gathered, total })]
+      }
+      case "MultiplierRaised":
+        return [new MultiplierRaised({ at, epoch: BigInt(log.args.epoch), multiplier: log.args.multiplier })]
       case "PotShort":
         return [
           new PotShort({

@@ -5,6 +5,7 @@ import { Context, type Effect, type Option, Schema } from "effect"
 import type { Wei } from "../domain/Amount.ts"
 import type { Checkpoint } from "../domain/Checkpoint.ts"
 import type { BlockRef } from "../domain/Block.ts"
+import type { SignalStanding } from "../domain/FlagPolicy.ts"
 import type { Fees, GasMarket } from "../domain/GasPolicy.ts"
 import type { Address, BlockHash, Bytes32, HexBytes, TransactionHash } from "../domain/Hash.ts"
 import type { ProofSystemId, Statement } from "../domain/Proof.ts"
@@ -26,6 +27,15 @@ export class UpdateRefused extends Schema.TaggedError<UpdateRefused>()("UpdateRe
 }) {
   override get message() {
     return `the state update would be refused: ${this.error}`
+  }
+}
+
+/** A contract would refuse the call; `error` is its custom error, which names the rule. No gas was spent. */
+export class CallRefused extends Schema.TaggedError<CallRefused>()("CallRefused", {
+  error: Schema.String
+}) {
+  override get message() {
+    return `the call would be refused: ${this.error}`
   }
 }
 
@@ -61,6 +71,11 @@ export interface Update {
   /** Hashes at which the links of the ancestry proof meet. */
   readonly ancestry: ReadonlyArray<BlockHash>
   readonly proof: HexBytes
+}
+
+/** A call of this node's that is no state update: a flag says that the price of proving is too low (FM-3). */
+export interface Call {
+  readonly kind: "flag"
 }
 
 /** A signed transaction. Of several with one nonce, L1 executes at most one. */
@@ -110,6 +125,8 @@ export class L1 extends Context.Service<L1, {
   readonly account: Address
   readonly chainId: bigint
   readonly registry: Address
+  /** The provers' price signal (FM-3). */
+  readonly feeSignal: Address
   /** The L1 block in which the contracts were deployed: events begin here. */
   readonly deployedAt: number
   readonly latest: Effect.Effect<L1Block, L1Unavailable>
@@ -130,6 +147,12 @@ export class L1 extends Context.Service<L1, {
    * may hold this very transaction, and would refuse it a second time.
    */
   readonly dryRunSigned: (transaction: SignedTransaction, to: BlockRef) => Effect.Effect<bigint, UpdateRefused | L1Unavailable>
+  /** Runs a call against the pending state and estimates its gas, without sending anything. */
+  readonly dryRunCall: (call: Call) => Effect.Effect<bigint, CallRefused | L1Unavailable>
+  /** Signs a call with the account's next nonce. */
+  readonly signCall: (call: Call, gas: bigint, fees: Fees) => Effect.Effect<SignedTransaction, L1Unavailable>
+  /** As `dryRunSigned`, for a transaction that `signCall` signed. */
+  readonly dryRunSignedCall: (transaction: SignedTransaction) => Effect.Effect<bigint, CallRefused | L1Unavailable>
   /** What a signed transaction offers. */
   readonly feesOf: (transaction: SignedTransaction) => Fees
   /** Signs the same call again, with the same nonce and other fees. */
@@ -146,4 +169,6 @@ export class L1 extends Context.Service<L1, {
   readonly redundancyClaim: (to: BlockHash) => Effect.Effect<bigint, L1Unavailable>
   readonly reputationOf: (account: Address) => Effect.Effect<Reputation, L1Unavailable>
   readonly totalReputation: Effect.Effect<bigint, L1Unavailable>
+  /** What the fee signal says, and this node's standing with it, all as of one block (FM-3). */
+  readonly signal: Effect.Effect<SignalStanding, L1Unavailable>
 }>()("lignum/L1") {}

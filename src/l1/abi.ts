@@ -170,6 +170,36 @@ export const rewardVaultAbi = parseAbi([
   "error RW5_FundTooLarge(uint256 amount)"
 ])
 
+/** What provers did on L1, fading with time (FM-3). The vault answers it. */
+export const reputationAbi = parseAbi([
+  "function reputationOf(address account) view returns (uint256 reputation, uint256 updates)",
+  "function totalReputation() view returns (uint256)"
+])
+
+/** `FeeSignal`: provers' word that the price is too low (FM-3). */
+export const feeSignalAbi = parseAbi([
+  "struct Parameters { uint32 idleFallback; uint32 turnLength; uint32 leaveDelay; uint32 redundancyWindow; uint32 proofDeadline; uint32 targetLag; uint32 bonusRamp; uint32 signalEpoch; uint32 reputationHalfLife; uint8 designation; uint80 fallbackBounty; uint80 bonusCap; uint96 bond; uint32 minUpdates; uint16 signalQuorum; uint16 signalCap; uint32 signalStep; uint32 signalMax; uint32 signalDecay; }",
+  "constructor(address vault, Parameters parameters)",
+  "function flag()",
+  "function multiplier() view returns (uint64)",
+  "function epoch() view returns (uint40)",
+  "function hasFlagged(address prover) view returns (bool)",
+  "function reputation() view returns (address)",
+  "function signalEpoch() view returns (uint32)",
+  "function minUpdates() view returns (uint32)",
+  "function signalQuorum() view returns (uint16)",
+  "function signalCap() view returns (uint16)",
+  "function signalStep() view returns (uint32)",
+  "function signalMax() view returns (uint32)",
+  "function signalDecay() view returns (uint32)",
+  "event Flagged(uint40 indexed epoch, address indexed prover, uint256 weight, uint256 gathered, uint256 total)",
+  "event MultiplierRaised(uint40 indexed epoch, uint64 multiplier)",
+  "error FM3_ParameterOutOfRange(string name)",
+  "error FM3_NotActive(uint256 updates, uint256 minUpdates)",
+  "error FM3_AlreadyFlagged(uint256 epoch)",
+  "error FM3_NoReputation()"
+])
+
 /** `Groth16BatchVerifier`: proof system 1 (ST-3). */
 export const groth16BatchVerifierAbi = parseAbi([
   "struct Leaf { bytes32 blockHash; address prover; uint96 proverFees; uint64 proverGas; }",

@@ -2,7 +2,7 @@
  * Ports for tests of roles under a virtual clock: a ledger that makes a block every six seconds, proofs that take a set time, and
  * an L1 that includes what it is sent after a second.
  */
-import { Context, Duration, Effect, Layer, Option, Ref, Schedule, Stream, SubscriptionRef } from "effect"
+import { Clock, Context, Duration, Effect, Layer, Option, Ref, Schedule, Stream, SubscriptionRef } from "effect"
 import { keccak256, stringToHex } from "viem"
 import { fullBlocks } from "../../bench/Blocks.ts"
 import { BlockNumber, ProverGas } from "../../src/domain/Amount.ts"
@@ -13,8 +13,8 @@ import { type Bytes32, CheckpointId, TransactionHash, toHex32 } from "../../src/
 import { AncestryProof, concatStatements, Leaf, Proof, Statement } from "../../src/domain/Proof.ts"
 import { certifyDigest, validatorKeyPairFrom, ValidatorSet } from "../../src/domain/QuorumCertificate.ts"
 import { defaultShares, splitPot } from "../../src/domain/Rewards.ts"
-import { CheckpointRegistered, Credited, Funded, type L1Event, L1Position, Reserved, StateUpdated, ValidatorSetChanged } from "../../src/l1/Events.ts"
-import { L1, type L1Block, NonceUsed, type SignedTransaction, Underpriced, type Update, UpdateRefused } from "../../src/l1/L1.ts"
+import { CheckpointRegistered, Credited, Flagged, Funded, type L1Event, L1Position, Reserved, StateUpdated, ValidatorSetChanged } from "../../src/l1/Events.ts"
+import { CallRefused, L1, type L1Block, NonceUsed, type SignedTransaction, Underpriced, type Update, UpdateRefused } from "../../src/l1/L1.ts"
 import { LedgerSource, LedgerUnavailable } from "../../src/ledger/LedgerSource.ts"
 import { devnetPriceRule } from "../../src/ledger/DevnetLedgerConfig.ts"
 import { ProofSystem, ProvingFailed } from "../../src/proofs/ProofSystem.ts"
@@ -31,6 +31,9 @@ const checkpointInterval = 2
 export const gwei = 10n ** 9n
 /** What every update costs. */
 const modelGas = 500_000n
+/** The fee signal's epochs last two minutes here. */
+const signalEpoch = 120_000
+const epochNow = Effect.map(Clock.currentTimeMillis, (now) => BigInt(Math.floor(now / signalEpoch)))
 
 /** What a test can see and turn. */
 export interface ModelKnobs {
@@ -50,6 +53,8 @@ export interface ModelKnobs {
   readonly deaf: Ref.Ref<boolean>
   /** What L1 wants per gas; half of it is the builders'. */
   readonly gasPrice: Ref.Ref<bigint>
+  /** What the fee signal knows of this node. */
+  readonly standing: Ref.Ref<{ readonly reputation: bigint; readonly updates: bigint }>
   /** Every transaction that L1 was sent, as often as it was sent. */
   readonly sent: Ref.Ref<ReadonlyArray<TransactionHash>>
   /** Takes so many blocks back. What others did comes again in the new ones; this node's updates do not, and no pool has them. */
@@ -230,16 +235,28 @@ const makeL1 = Effect.gen(function*() {
     ]
   }
 
-  const include = (statement: Statement, submitter: typeof account, transaction: TransactionHash, nonce: number | undefined) =>
-    Ref.update(state, (now) => {
+  const flagEvents = (next: ModelChain, epoch: bigint, transaction: TransactionHash): ReadonlyArray<L1Event> =>
+    next.events.some((event) => event._tag === "Flagged" && event.epoch === epoch)
+      ? []
+      : [new Flagged({ at: position(next, transaction), epoch, prover: account, weight: 1n, gathered: 1n, total: 10n })]
+
+  const include = Effect.fnUntraced(function*(deed: Statement | "flag", submitter: typeof account, transaction: TransactionHash, nonce: number | undefined) {
+    const epoch = yield* epochNow
+    yield* Ref.update(state, (now) => {
       if (nonce !== undefined && nonceOf(now) !== nonce) return now
       const next = extend(now)
+      const events = deed === "flag"
+        ? flagEvents(next, epoch, transaction)
+        : deed.from.number === tipOf(now)
+        ? updateEvents(next, deed, submitter, transaction)
+        : []
       return {
         ...next,
         included: nonce === undefined ? now.included : new Map(now.included).set(transaction, next.block),
-        events: statement.from.number === tipOf(now) ? [...now.events, ...updateEvents(next, statement, submitter, transaction)] : now.events
+        events: [...now.events, ...events]
       }
     })
+  })
 
   const reorg = (depth: number) =>
     Ref.update(state, (now) => {
@@ -262,7 +279,7 @@ const makeL1 = Effect.gen(function*() {
 interface Pooled {
   readonly nonce: number
   readonly fees: Fees
-  readonly statement: Statement
+  readonly deed: Statement | "flag"
 }
 
 const l1AndKnobs = Layer.effectContext(Effect.gen(function*() {
@@ -277,12 +294,12 @@ const l1AndKnobs = Layer.effectContext(Effect.gen(function*() {
 
   // A second after it was sent, and then every second until it pays enough.
   const tryToInclude = Effect.fnUntraced(function*(hash: TransactionHash) {
-    const { fees, nonce, statement } = signed.get(hash)!
+    const { deed, fees, nonce } = signed.get(hash)!
     while (pool.get(nonce) === hash) {
       yield* Effect.sleep("1 second")
       if (pool.get(nonce) !== hash || fees.maxFeePerGas < (yield* Ref.get(gasPrice)) || nonceOf(yield* Ref.get(state)) > nonce) continue
       pool.delete(nonce)
-      yield* include(statement, account, hash, nonce)
+      yield* include(deed, account, hash, nonce)
     }
   })
 
@@ -295,6 +312,7 @@ const l1AndKnobs = Layer.effectContext(Effect.gen(function*() {
     holdBack,
     deaf,
     gasPrice,
+    standing: yield* Ref.make({ reputation: 0n, updates: 0n }),
     sent,
     reorg,
     useNonce: Effect.andThen(Effect.sync(() => pool.clear()), Ref.update(state, (now) => ({ ...extend(now), strangers: now.strangers + 1 }))),
@@ -328,16 +346,21 @@ const l1AndKnobs = Layer.effectContext(Effect.gen(function*() {
     Effect.flatMap(Ref.get(state), (now) =>
       from === tipOf(now) ? Effect.succeed(modelGas) : Effect.fail(new UpdateRefused({ error: "AlreadyProven()" })))
 
-  const sign = (statement: Statement, nonce: number, fees: Fees): SignedTransaction => {
-    const hash = TransactionHash.make(keccak256(stringToHex(`${nonce} ${statement.to.hash} ${fees.maxFeePerGas} ${fees.maxPriorityFeePerGas}`)))
-    signed.set(hash, { nonce, fees, statement })
+  const sign = (deed: Statement | "flag", nonce: number, fees: Fees): SignedTransaction => {
+    const what = deed === "flag" ? deed : deed.to.hash
+    const hash = TransactionHash.make(keccak256(stringToHex(`${nonce} ${what} ${fees.maxFeePerGas} ${fees.maxPriorityFeePerGas}`)))
+    signed.set(hash, { nonce, fees, deed })
     return { nonce, raw: "0x02", hash }
   }
+
+  const flagged = Effect.zipWith(Ref.get(state), epochNow, ({ events }, epoch) => events.some((event) => event._tag === "Flagged" && event.epoch === epoch))
+  const dryRunFlag = Effect.flatMap(flagged, (already) => already ? Effect.fail(new CallRefused({ error: "FM3_AlreadyFlagged()" })) : Effect.succeed(60_000n))
 
   const l1 = L1.of({
     account,
     chainId: 1n,
     registry,
+    feeSignal: prover(0xfe),
     deployedAt: 1,
     latest: Effect.map(Ref.get(state), (now) => blockAt(now, now.block)),
     block: (number) => Effect.map(Ref.get(state), (now) => number <= now.block ? Option.some(blockAt(now, number)) : Option.none()),
@@ -346,9 +369,15 @@ const l1AndKnobs = Layer.effectContext(Effect.gen(function*() {
     gasMarket: Effect.map(Ref.get(gasPrice), (price) => ({ baseFee: price - price / 2n, priorityFee: price / 2n })),
     nextNonce: Effect.map(Ref.get(state), nonceOf),
     sign: (update: Update, _gas, fees) => Effect.map(Ref.get(state), (now) => sign(update.statement, nonceOf(now), fees)),
-    dryRunSigned: ({ hash }) => dryRun(signed.get(hash)?.statement.from.number ?? -1),
+    dryRunSigned: ({ hash }) => {
+      const deed = signed.get(hash)?.deed
+      return dryRun(deed === undefined || deed === "flag" ? -1 : deed.from.number)
+    },
+    dryRunCall: () => dryRunFlag,
+    dryRunSignedCall: () => dryRunFlag,
+    signCall: ({ kind }, _gas, fees) => Effect.map(Ref.get(state), (now) => sign(kind, nonceOf(now), fees)),
     feesOf: ({ hash }) => signed.get(hash)!.fees,
-    resign: ({ hash, nonce }, _gas, fees) => Effect.sync(() => sign(signed.get(hash)!.statement, nonce, fees)),
+    resign: ({ hash, nonce }, _gas, fees) => Effect.sync(() => sign(signed.get(hash)!.deed, nonce, fees)),
     send: Effect.fnUntraced(function*({ hash, nonce }: SignedTransaction) {
       const now = yield* Ref.get(state)
       const known = now.included.has(hash) || pool.get(nonce) === hash
@@ -377,7 +406,10 @@ const l1AndKnobs = Layer.effectContext(Effect.gen(function*() {
     turn: Effect.succeed({ inFallback: false, index: 0, holder: Option.none(), endsAt: Option.none() }),
     redundancyClaim: () => Effect.succeed(0n),
     reputationOf: () => Effect.succeed({ reputation: 0n, updates: 0n }),
-    totalReputation: Effect.succeed(0n)
+    totalReputation: Effect.succeed(0n),
+    signal: Effect.gen(function*() {
+      return { epoch: yield* epochNow, multiplier: 1_000_000n, flagged: yield* flagged, minUpdates: 3n, ...yield* Ref.get(knobs.standing) }
+    })
   })
   return Context.make(L1, l1).pipe(Context.add(Knobs, knobs))
 }))
