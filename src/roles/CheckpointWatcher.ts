@@ -1,5 +1,5 @@
 /**
- * The checkpoint watcher: follows the registry and the proven tip on L1, and checks every certificate itself (CP-1, CP-2).
+ * The checkpoint watcher: follows the registry and the proven tip on L1, and checks every certificate itself (CP-1, CP-2, CP-4).
  */
 import { Context, Effect, Layer, Result, Schema, Stream, SubscriptionRef } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
@@ -17,14 +17,18 @@ export class L1View extends Schema.Class<L1View>("lignum/L1View")({
   l1Block: Schema.Int,
   /** The last proven block. */
   tip: BlockRef,
-  /** Registered checkpoints beyond the tip whose certificates hold, oldest first. */
+  /** Registered checkpoints beyond the tip whose certificates hold and that no revert has removed (CP-4), oldest first. */
   checkpoints: Schema.Array(Checkpoint),
-  /** Registered checkpoints whose certificates hold, since deployment; genesis does not count. */
+  /** Registered checkpoints whose certificates hold, since deployment; genesis does not count, reverted ones do. */
   certified: Schema.Int,
   /** Checkpoints that the registry took and this node does not believe. Always 0, or something is badly wrong. */
   disbelieved: Schema.Int,
   /** State updates since deployment. */
-  updates: Schema.Int
+  updates: Schema.Int,
+  /** The registry's generation: what it says how often it was reverted (CP-4). */
+  generation: Schema.Int,
+  /** Reverts that were seen since deployment. */
+  reverts: Schema.Int
 }) {}
 
 export const CheckpointWatcherRpcs = RpcGroup.make(
@@ -43,8 +47,8 @@ export class CheckpointWatcher extends Context.Service<CheckpointWatcher, RoleSh
       yield* fibers.fork(followL1({
         initial: nothing,
         step: yield* foldEvent,
-        publish: ({ certified, checkpoints, disbelieved, tip, updates }, block) =>
-          tip === undefined ? Effect.void : SubscriptionRef.set(view, new L1View({ l1Block: block.number, tip, checkpoints, certified, disbelieved, updates }))
+        publish: ({ tip, validators: _validators, ...seen }, block) =>
+          tip === undefined ? Effect.void : SubscriptionRef.set(view, new L1View({ l1Block: block.number, tip, ...seen }))
       }))
       return CheckpointWatcher.of({
         changes: () => SubscriptionRef.changes(view).pipe(Stream.filter((seen) => seen !== undefined))
@@ -60,9 +64,20 @@ interface Seen {
   readonly certified: number
   readonly disbelieved: number
   readonly updates: number
+  readonly generation: number
+  readonly reverts: number
 }
 
-const nothing: Seen = { validators: undefined, tip: undefined, checkpoints: [], certified: 0, disbelieved: 0, updates: 0 }
+const nothing: Seen = {
+  validators: undefined,
+  tip: undefined,
+  checkpoints: [],
+  certified: 0,
+  disbelieved: 0,
+  updates: 0,
+  generation: 0,
+  reverts: 0
+}
 
 const foldEvent = Effect.gen(function*() {
   const { chainId, registry } = yield* L1
@@ -92,6 +107,13 @@ const foldEvent = Effect.gen(function*() {
           tip: event.to,
           updates: seen.updates + 1,
           checkpoints: seen.checkpoints.filter(({ number }) => number > event.to.number)
+        })
+      case "CheckpointsReverted":
+        return Effect.succeed({
+          ...seen,
+          generation: event.generation,
+          reverts: seen.reverts + 1,
+          checkpoints: seen.checkpoints.filter(({ number }) => number <= event.headNumber)
         })
       default:
         return Effect.succeed(seen)

@@ -13,6 +13,12 @@ import { type OnProgress, ProofSystem, ProvingFailed } from "../proofs/ProofSyst
 import type { RoleShape } from "../rpc/RoleService.ts"
 import { Quarantined, Store } from "../store/Store.ts"
 
+/** Holds for as long as headers come with rising numbers, from this one on. */
+const inOrderFrom = (first: number) => {
+  let next = first
+  return ({ number }: { readonly number: number }) => number === next++
+}
+
 /** One proof in the making. */
 export const RunningProof = Schema.Struct({
   kind: Schema.Literals(["block", "ancestry"]),
@@ -36,7 +42,14 @@ export class PoolStatus extends Schema.Class<PoolStatus>("lignum/PoolStatus")({
   idle: Schema.NullOr(Schema.String)
 }) {}
 
-const ProofFailure = Schema.Union([ProvingFailed, Quarantined])
+/** The ledger has another block at this height: a revert removed the one to prove (CP-4), and nobody needs its proof any more. */
+export class BlockReplaced extends Schema.TaggedError<BlockReplaced>()("BlockReplaced", { block: BlockRef }) {
+  override get message() {
+    return `the ledger has replaced block ${this.block.number} (${this.block.hash}): there is nothing to prove about it`
+  }
+}
+
+const ProofFailure = Schema.Union([ProvingFailed, BlockReplaced, Quarantined])
 
 export const ProverPoolRpcs = RpcGroup.make(
   /** This node's proof of a block: the one in the store, or a new one. Interrupting stops the work (OC-4). */
@@ -77,6 +90,7 @@ export class ProverPool extends Context.Service<ProverPool, RoleShape<typeof Pro
           return yield* work(show).pipe(
             Effect.tap(() => store.endAttempt(job, attempt, "done", "")),
             Effect.tapError((error) => {
+              if (error instanceof BlockReplaced) return store.endAttempt(job, attempt, "cancelled", error.message)
               const failure = error instanceof ProvingFailed ? error : undefined
               return Effect.andThen(
                 store.endAttempt(job, attempt, "failed", String(failure?.reason ?? error)),
@@ -94,9 +108,6 @@ export class ProverPool extends Context.Service<ProverPool, RoleShape<typeof Pro
           )
         })
 
-      const notOurs = (block: BlockRef) =>
-        new ProvingFailed({ subject: `block ${block.number}`, reason: `the ledger has another block than ${block.hash} there`, retry: true })
-
       const proveBlock = Effect.fn("ProverPool.proveBlock")(function*({ block }: { readonly block: BlockRef }) {
         const made = yield* store.blockProof(block.hash, account)
         if (Option.isSome(made)) return made.value
@@ -104,10 +115,10 @@ export class ProverPool extends Context.Service<ProverPool, RoleShape<typeof Pro
           ledger.witness(block.number).pipe(
             Effect.catchTag("LedgerUnavailable", ({ message }) =>
               Effect.fail(new ProvingFailed({ subject: `block ${block.number}`, reason: message, retry: true }))),
-            Effect.flatMap((witness) =>
+            Effect.flatMap((witness): Effect.Effect<Proof, ProvingFailed | BlockReplaced> =>
               witness.block.header.hash === block.hash
                 ? proofs.proveBlock(witness, account, onProgress)
-                : Effect.fail(notOurs(block))
+                : Effect.fail(new BlockReplaced({ block }))
             ),
             Effect.tap((proof) => store.putProof(proof))
           ))
@@ -119,16 +130,25 @@ export class ProverPool extends Context.Service<ProverPool, RoleShape<typeof Pro
         const made = yield* store.ancestry(end.hash, checkpoint.hash)
         if (Option.isSome(made)) return made.value
         return yield* leased(`ancestry:${end.hash}:${checkpoint.hash}`, { kind: "ancestry", block: end.number }, (onProgress) =>
-          ledger.blocks(end.number).pipe(
-            Stream.take(checkpoint.number - end.number + 1),
-            Stream.map(({ header }) => header),
-            Stream.runCollect,
+          // The witness answers at once; a stream would wait for blocks that a revert removed to be made anew.
+          ledger.witness(checkpoint.number).pipe(
+            Effect.flatMap(({ block }) =>
+              block.header.hash !== checkpoint.hash
+                ? Effect.succeed([])
+                : ledger.blocks(end.number).pipe(
+                  Stream.take(checkpoint.number - end.number + 1),
+                  Stream.map(({ header }) => header),
+                  // Where blocks are replaced meanwhile, the chain to the checkpoint breaks off.
+                  Stream.takeWhile(inOrderFrom(end.number)),
+                  Stream.runCollect
+                )
+            ),
             Effect.catchTag("LedgerUnavailable", ({ message }) =>
               Effect.fail(new ProvingFailed({ subject: `the ancestry of block ${end.number}`, reason: message, retry: true }))),
-            Effect.flatMap((headers) =>
+            Effect.flatMap((headers): Effect.Effect<AncestryProof, ProvingFailed | BlockReplaced> =>
               headers[0]?.hash === end.hash && headers[headers.length - 1]?.hash === checkpoint.hash
                 ? proofs.proveAncestry(headers, onProgress)
-                : Effect.fail(notOurs(checkpoint))
+                : Effect.fail(new BlockReplaced({ block: checkpoint }))
             ),
             Effect.tap((proof) => store.putAncestry(proof))
           ))

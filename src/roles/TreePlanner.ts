@@ -55,18 +55,25 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
       const changed = yield* Queue.sliding<void>(1)
 
       const genesis = (yield* ledger.genesis).ref
-      const forest = new Forest(genesis)
+      /** Proofs over the ledger's present blocks, and over nothing else. */
+      let forest = new Forest(genesis)
+      /** The ledger's blocks beyond the tip, as far as they were read. */
       const blocks = new Map<number, BlockRef>()
-      const quarantined = new Set<BlockNumber>()
+      /** Proofs from the store by their last block, which the ledger has not shown yet, or never will again (CP-4). */
+      let stored = new Map<BlockHash, ReadonlyArray<Proof>>()
+      const quarantined = new Set<BlockHash>()
       let head = genesis
       const view = yield* SubscriptionRef.make<PlannerView | undefined>(undefined)
-
-      const keep = (proof: Proof) =>
-        Effect.suspend(() => forest.add(proof) ? Effect.as(Queue.offer(changed, undefined), true) : Effect.succeed(false))
 
       // A proof binds hashes; the numbers beside them are the sender's word, and are held against the ledger.
       const namesLedgerBlocks = ({ from, leaves }: Statement): boolean =>
         leaves.every(({ blockHash }, i) => blocks.get(from.number + 1 + i)?.hash === blockHash)
+
+      // While a proof was made or verified, the ledger may have dropped its blocks (CP-4).
+      const keep = (proof: Proof) =>
+        Effect.suspend(() =>
+          namesLedgerBlocks(proof.statement) && forest.add(proof) ? Effect.as(Queue.offer(changed, undefined), true) : Effect.succeed(false)
+        )
 
       const offer = Effect.fn("TreePlanner.offer")(function*({ proof }: { readonly proof: Proof }) {
         if (proof.statement.to.number <= forest.tip.number) return false
@@ -88,8 +95,10 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
           Effect.flatMap(keep),
           Effect.catchTags({
             ProvingFailed: (failure) => Effect.andThen(Effect.logWarning(failure.message), pause),
+            // The ledger is about to say the same; until then there is nothing to do about this block.
+            BlockReplaced: () => Effect.sleep("1 second"),
             Quarantined: (failure) =>
-              Effect.andThen(Effect.logError(failure.message), Effect.sync(() => quarantined.add(block.number)))
+              Effect.andThen(Effect.logError(failure.message), Effect.sync(() => quarantined.add(block.hash)))
           }),
           Effect.andThen(Queue.offer(changed, undefined)),
           Effect.asVoid
@@ -104,7 +113,7 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
         for (let number = forest.tip.number + 1; (yield* FiberMap.size(jobs)) < capacity; number++) {
           const block = blocks.get(number)
           if (block === undefined) break
-          if (forest.covers(block.hash) || quarantined.has(block.number)) continue
+          if (forest.covers(block.hash) || quarantined.has(block.hash)) continue
           yield* FiberMap.run(jobs, block.hash, prove(block), { onlyIfMissing: true })
         }
         yield* SubscriptionRef.set(
@@ -114,21 +123,34 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
             head,
             provenTo: heaviest.length === 0 ? forest.tip : heaviest[heaviest.length - 1]!.statement.to,
             heaviest,
-            quarantined: [...quarantined]
+            quarantined: [...blocks.values()].flatMap(({ hash, number }) => (quarantined.has(hash) ? [number] : []))
           })
         )
       })
 
+      /** Takes up a block, in the place of those that it replaces (CP-4). The next plan cancels the work on them: it did not fail. */
+      const grow = (block: BlockRef) => {
+        for (const [number, { hash }] of blocks) {
+          if (number < block.number) continue
+          blocks.delete(number)
+          forest.drop(hash)
+        }
+        head = block
+        if (block.number <= forest.tip.number) return
+        blocks.set(block.number, block)
+        for (const proof of stored.get(block.hash) ?? []) if (namesLedgerBlocks(proof.statement)) forest.add(proof)
+        stored.delete(block.hash)
+      }
+
       /** Takes up proofs and blocks beyond a tip, from the store and the ledger. */
       const growFrom = Effect.fnUntraced(function*(tip: BlockRef) {
-        forest.moveTip(tip)
+        stored = Map.groupBy(yield* store.proofsBeyond(tip.number), ({ statement }) => statement.to.hash)
+        forest = new Forest(tip)
         if (head.number < tip.number) head = tip
         blocks.clear()
-        for (const proof of yield* store.proofsBeyond(tip.number)) forest.add(proof)
-        yield* FiberHandle.run(growth, Stream.runForEach(ledger.blocks(BlockNumber.make(tip.number + 1)), (block) =>
+        yield* FiberHandle.run(growth, Stream.runForEach(ledger.blocks(BlockNumber.make(tip.number + 1)), ({ ref }) =>
           Effect.suspend(() => {
-            head = block.ref
-            if (block.number > forest.tip.number) blocks.set(block.number, block.ref)
+            grow(ref)
             return Queue.offer(changed, undefined)
           })))
       })
