@@ -6,7 +6,7 @@
 import { Cause, Clock, Context, Duration, Effect, Layer, Option, Schedule, Semaphore, Stream, SubscriptionRef } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import { BlockNumber, ProverGas, type ProverPrice } from "../domain/Amount.ts"
-import { type Block, BlockRef, signalOne } from "../domain/Block.ts"
+import { Block, BlockRef, type Header, signalOne } from "../domain/Block.ts"
 import { type CertificateDomain, Checkpoint, genesisCheckpoint } from "../domain/Checkpoint.ts"
 import type { CheckpointId } from "../domain/Hash.ts"
 import { nextExcess, snapshotPrice } from "../domain/ProverPrice.ts"
@@ -34,6 +34,11 @@ export interface DevnetLedgerInputs {
    * must answer at once.
    */
   readonly overdue?: (timestamp: bigint) => Effect.Effect<ProverGas>
+  /**
+   * What a consensus that errs makes of a header, for scenarios: certificates vouch for the result, and a circuit may refuse it. State
+   * and state root must stay.
+   */
+  readonly tamper?: (header: Header) => Header
 }
 
 /** A look at the ledger from outside. */
@@ -133,11 +138,13 @@ const make = (config: DevnetLedgerConfig, inputs: DevnetLedgerInputs) =>
       const overdue = yield* inputs.overdue?.(timestamp) ?? Effect.succeed(ProverGas.make(0n))
       const number = BlockNumber.make(before.header.number + 1)
       const mempool = withTraffic(config, keyring, before.tree, before.mempool, number)
-      const made = executeBlock(config.rules, before.header, before.tree, mempool.map(({ signed }) => signed), {
+      const executed = executeBlock(config.rules, before.header, before.tree, mempool.map(({ signed }) => signed), {
         proverPrice: snapshotPrice(config.price, before.excess, signalMultiplier),
         signalMultiplier,
         timestamp
       })
+      const { header, transfers } = executed.block
+      const made = inputs.tamper === undefined ? executed : { ...executed, block: new Block({ header: inputs.tamper(header), transfers }) }
       const after: LedgerState = {
         header: made.block.header,
         tree: made.tree,

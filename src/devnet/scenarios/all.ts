@@ -1,0 +1,8 @@
+/** Every scenario, in the order in which they are played. */
+import { copycat } from "./copycat.ts"
+import { fallback } from "./fallback.ts"
+import { redundancy } from "./redundancy.ts"
+import { reorg } from "./reorg.ts"
+import type { Scenario } from "./Scenario.ts"
+
+export const scenarios: ReadonlyArray<Scenario> = [fallback, redundancy, copycat, reorg]
