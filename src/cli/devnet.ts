@@ -75,6 +75,11 @@ const flags = {
     Flag.withDescription("Port of the L1 chain on loopback (default 0: picks a free one)"),
     Flag.withDefault(defaultDevnet.l1Port)
   ),
+  rpcPort: Flag.Int("rpc-port").pipe(
+    Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 }))),
+    Flag.withDescription("Port on loopback where the node answers `lignum quote` (0 picks a free one); its address goes into rpc.json, too. None if not given"),
+    Flag.optional
+  ),
   keys: Flag.String("keys").pipe(
     Flag.withDescription("Folder of the proving keys"),
     Flag.withDefault(defaultDevnet.keys)
@@ -153,6 +158,7 @@ export const devnet = Command.make(
       blocksPerUpdate: given.blocksPerUpdate,
       patience: defaultDevnet.patience,
       l1Port: given.l1Port,
+      rpcPort: Option.getOrUndefined(given.rpcPort),
       keys: given.keys,
       proverCommand: Option.getOrUndefined(given.proverCommand)
     }

@@ -20,6 +20,9 @@ const mnemonic = "test test test test test test test test test test test junk"
 /** How much faster the devnet's protocol clock runs: five idle hours are 30 seconds. */
 const timeScale = 600
 
+/** What the devnet's contracts are deployed with. */
+export const devnetParameters = scaleTime(defaultParameters, timeScale)
+
 /** Who sends what on the devnet's L1. */
 export const l1Accounts = {
   /** Deploys, posts checkpoints and pays the collected prover fees in. */
@@ -68,7 +71,7 @@ export const startChain = Effect.fnUntraced(function*(config: DevnetConfig, fold
       genesis: { number: genesis.number, hash: genesis.header.hash, stateRoot: genesis.header.stateRoot },
       validators: { publicKeys, possessions },
       verifyingKeys: yield* loadVerifyingKeys(config.keys),
-      parameters: scaleTime(defaultParameters, timeScale)
+      parameters: devnetParameters
     })
     // In this order: where the addresses are known, the saved chain has the contracts.
     yield* Anvil.saveState(url, state)

@@ -2,7 +2,7 @@
  * A whole rollup on one machine: L1, consensus, and one supervised prover node. Only consensus is a stand-in; chain,
  * contracts, proofs, certificates and money are real.
  */
-import { Context, Deferred, Effect, Layer, Stream } from "effect"
+import { Context, Deferred, Duration, Effect, Layer, Stream } from "effect"
 import { join } from "node:path"
 import { ProverGas } from "../domain/Amount.ts"
 import type { CertificateDomain } from "../domain/Checkpoint.ts"
@@ -20,12 +20,14 @@ import { SettlerOptions } from "../roles/Settler.ts"
 import * as MemoryTransport from "../rpc/MemoryTransport.ts"
 import { layerSqlite } from "../store/Sqlite.ts"
 import * as SqliteStore from "../store/SqliteStore.ts"
-import { l1Accounts, startChain } from "./Chain.ts"
+import { devnetParameters, l1Accounts, startChain } from "./Chain.ts"
 import { postCheckpoints } from "./CheckpointPoster.ts"
 import { makeBacklogReader } from "./BacklogReader.ts"
 import { openDataFolder } from "./DataFolder.ts"
 import { type DevnetConfig, maxBlocksPerUpdate, settlementGasOf, targetLagOf } from "./DevnetConfig.ts"
 import { makeL1GasPrice } from "./L1GasPrice.ts"
+import { openRpcDoor } from "./RpcDoor.ts"
+import { makeSignalReader } from "./SignalReader.ts"
 
 /** Starts a devnet; it runs until the scope closes. */
 export const startDevnet = Effect.fnUntraced(function*(config: DevnetConfig) {
@@ -33,11 +35,17 @@ export const startDevnet = Effect.fnUntraced(function*(config: DevnetConfig) {
   const domain = yield* Deferred.make<CertificateDomain>()
   const keys = yield* loadKeys(config.keys)
   const backlog = makeBacklogReader(targetLagOf(config))
+  const signal = makeSignalReader(devnetParameters)
 
   // Blocks are made and workers warm up while the contracts are compiled and deployed.
   const [services, chain] = yield* Effect.all([
     Layer.build(Layer.mergeAll(
-      DevnetLedger.layer(config.ledger, { filename: join(folder, "ledger.db"), domain: Deferred.await(domain), overdue: backlog.overdue }),
+      DevnetLedger.layer(config.ledger, {
+        filename: join(folder, "ledger.db"),
+        domain: Deferred.await(domain),
+        overdue: backlog.overdue,
+        signalMultiplier: signal.multiplier
+      }),
       SqliteStore.layer.pipe(Layer.provide(layerSqlite(join(folder, "node.db"), { exclusive: true, busyTimeout: "1 second" }))),
       Groth16.layer({
         keys,
@@ -73,6 +81,7 @@ export const startDevnet = Effect.fnUntraced(function*(config: DevnetConfig) {
     Layer.succeed(L1PollInterval, "250 millis")
   ))
   yield* backlog.follow.pipe(Effect.provideContext(Context.merge(services, onL1)), Effect.forkScoped)
+  yield* signal.follow.pipe(Effect.provideContext(onL1), Effect.forkScoped)
 
   const node = yield* Layer.build(
     connectRoles.pipe(
@@ -93,13 +102,19 @@ export const startDevnet = Effect.fnUntraced(function*(config: DevnetConfig) {
         Layer.succeed(FeeOptions, {
           rule: config.ledger.price,
           blockGas: ProverGas.make(BigInt(config.ledger.slots) * devnetSchedule.transfer),
-          settlement: { gas: settlementGasOf(config), l1GasPrice: yield* makeL1GasPrice(url) }
+          settlement: { gas: settlementGasOf(config), l1GasPrice: yield* makeL1GasPrice(url) },
+          signal: {
+            ...devnetParameters,
+            blockTime: Duration.toSeconds(config.ledger.blockTime),
+            checkpointInterval: config.ledger.checkpointInterval
+          }
         })
       ))
     )
   )
   const context = Context.merge(services, node)
   const supervisor = yield* Effect.provideContext(startRoles(), context)
+  if (config.rpcPort !== undefined) yield* Effect.provideContext(openRpcDoor(config.rpcPort, folder), context)
   return { supervisor, url, folder, context }
 })
 

@@ -18,6 +18,8 @@ export interface DevnetConfig {
   readonly patience: Duration.Duration
   /** Port of the L1 chain on loopback; 0 picks a free one. */
   readonly l1Port: number
+  /** Port of the node's RPC on loopback; 0 picks a free one, none opens none. */
+  readonly rpcPort: number | undefined
   /** Folder of the proving keys. */
   readonly keys: string
   /** A program with rapidsnark's command line that takes the proving step. */
@@ -53,6 +55,7 @@ export const defaultDevnet: DevnetConfig = {
   blocksPerUpdate: 3,
   patience: Duration.minutes(2),
   l1Port: 0,
+  rpcPort: undefined,
   keys: devnetKeysDirectory,
   proverCommand: undefined
 }
