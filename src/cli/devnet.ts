@@ -94,6 +94,11 @@ const flags = {
     Flag.withDescription("Port of the L1 chain on loopback (default 0: picks a free one)"),
     Flag.withDefault(defaultDevnet.l1Port)
   ),
+  rpcPort: Flag.Int("rpc-port").pipe(
+    Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 }))),
+    Flag.withDescription("Port on loopback where the node answers `lignum quote` (0 picks a free one); its address goes into rpc.json, too. None if not given"),
+    Flag.optional
+  ),
   keys: Flag.String("keys").pipe(
     Flag.withDescription("Folder of the proving keys"),
     Flag.withDefault(defaultDevnet.keys)
@@ -177,6 +182,7 @@ export const devnet = Command.make(
       parameters: devnetParameters({ ledger, blocksPerUpdate: given.blocksPerUpdate }),
       endowment: defaultDevnet.endowment,
       l1Port: given.l1Port,
+      rpcPort: Option.getOrUndefined(given.rpcPort),
       keys: given.keys,
       proverCommand: Option.getOrUndefined(given.proverCommand)
     }

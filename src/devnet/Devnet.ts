@@ -18,6 +18,8 @@ import type { DevnetConfig } from "./DevnetConfig.ts"
 import { layerL1, startOperator } from "./Operator.ts"
 import { exchangeProofs } from "./ProofExchange.ts"
 import { endowReserve } from "./Registration.ts"
+import { openRpcDoor } from "./RpcDoor.ts"
+import { makeSignalReader } from "./SignalReader.ts"
 
 /** A running devnet. */
 export type RunningDevnet = Effect.Success<ReturnType<typeof startDevnet>>
@@ -28,6 +30,7 @@ export const startDevnet = Effect.fnUntraced(function*(config: DevnetConfig) {
   const domain = yield* Deferred.make<CertificateDomain>()
   const keys = yield* loadKeys(config.keys)
   const backlog = makeBacklogReader(Duration.seconds(config.parameters.targetLag))
+  const signal = makeSignalReader(config.parameters)
 
   // Blocks are made and workers warm up while the contracts are compiled and deployed.
   const [shared, chain] = yield* Effect.all([
@@ -36,6 +39,7 @@ export const startDevnet = Effect.fnUntraced(function*(config: DevnetConfig) {
         filename: join(folder, "ledger.db"),
         domain: Deferred.await(domain),
         overdue: backlog.overdue,
+        signalMultiplier: signal.multiplier,
         ...(config.tamper === undefined ? {} : { tamper: config.tamper })
       }),
       Groth16.layer({
@@ -61,10 +65,12 @@ export const startDevnet = Effect.fnUntraced(function*(config: DevnetConfig) {
     deployedAt: deployment.block
   }).pipe(Effect.provideContext(rollup), Effect.forkScoped)
   yield* backlog.follow.pipe(Effect.provideContext(rollup), Effect.forkScoped)
+  yield* signal.follow.pipe(Effect.provideContext(rollup), Effect.forkScoped)
 
   const operators = yield* Effect.forEach(config.operators, (_, index) =>
     Effect.provideContext(startOperator(config, chain, folder, index), shared))
   yield* exchangeProofs(operators.filter((_, index) => config.operators[index]!.exchangesProofs))
+  if (config.rpcPort !== undefined) yield* Effect.provideContext(openRpcDoor(config.rpcPort, folder), Context.merge(rollup, operators[0]!.node))
   return {
     config,
     url,

@@ -39,6 +39,8 @@ export interface DevnetConfig {
   readonly endowment: Wei
   /** Port of the L1 chain on loopback; 0 picks a free one. */
   readonly l1Port: number
+  /** Port of the first operator's RPC on loopback; 0 picks a free one, none opens none. */
+  readonly rpcPort: number | undefined
   /** Folder of the proving keys. */
   readonly keys: string
   /** A program with rapidsnark's command line that takes the proving step. */
@@ -114,6 +116,7 @@ export const defaultDevnet: DevnetConfig = {
   parameters: devnetParameters(defaultPace),
   endowment: Wei.make(10n ** 18n),
   l1Port: 0,
+  rpcPort: undefined,
   keys: devnetKeysDirectory,
   proverCommand: undefined
 }

@@ -53,7 +53,6 @@ const leavesToOthers = (config: DevnetConfig, index: number) => {
 const optionsOf = (config: DevnetConfig, index: number, reservationPrice: Ref.Ref<ProverPrice>) =>
   Effect.fnUntraced(function*(url: string) {
     const { parameters } = config
-    const policy = config.operators[index]!
     return Layer.mergeAll(
       Layer.succeed(L1PollInterval, "250 millis"),
       Layer.succeed(PlannerOptions, {
@@ -76,7 +75,12 @@ const optionsOf = (config: DevnetConfig, index: number, reservationPrice: Ref.Re
       Layer.succeed(FeeOptions, {
         rule: config.ledger.price,
         blockGas: ProverGas.make(BigInt(config.ledger.slots) * devnetSchedule.transfer),
-        settlement: { gas: settlementGasOf(config), l1GasPrice: yield* makeL1GasPrice(url) }
+        settlement: { gas: settlementGasOf(config), l1GasPrice: yield* makeL1GasPrice(url) },
+        signal: {
+          ...parameters,
+          blockTime: Duration.toSeconds(config.ledger.blockTime),
+          checkpointInterval: config.ledger.checkpointInterval
+        }
       })
     )
   })

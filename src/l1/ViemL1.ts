@@ -26,7 +26,7 @@ import { privateKeyToAccount } from "viem/accounts"
 import { Wei } from "../domain/Amount.ts"
 import type { Fees } from "../domain/GasPolicy.ts"
 import { type Address, type Bytes32, HexBytes, toAddress, TransactionHash } from "../domain/Hash.ts"
-import { feeSignalAbi, proofSystemIds, reputationAbi, rewardVaultAbi, settlementErrorsAbi, stateUpdateAbi } from "./abi.ts"
+import { feeSignalAbi, proofSystemIds, rewardVaultAbi, settlementErrorsAbi, stateUpdateAbi } from "./abi.ts"
 import { decodeEvents } from "./Events.ts"
 import {
   type Call,
@@ -215,7 +215,7 @@ export const layer: Layer.Layer<L1, never, ViemL1Options> = Layer.effect(
           client.readContract({ ...contract, functionName: "multiplier" }),
           client.readContract({ ...contract, functionName: "hasFlagged", args: [signer.address] }),
           client.readContract({ ...contract, functionName: "minUpdates" }),
-          client.readContract({ ...at, address: vault, abi: reputationAbi, functionName: "reputationOf", args: [signer.address] })
+          client.readContract({ ...at, address: vault, abi: rewardVaultAbi, functionName: "reputationOf", args: [signer.address] })
         ]))
       return { epoch: BigInt(epoch), multiplier, flagged, minUpdates: BigInt(minUpdates), reputation, updates }
     })

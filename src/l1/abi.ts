@@ -170,12 +170,6 @@ export const rewardVaultAbi = parseAbi([
   "error RW5_FundTooLarge(uint256 amount)"
 ])
 
-/** What provers did on L1, fading with time (FM-3). The vault answers it. */
-export const reputationAbi = parseAbi([
-  "function reputationOf(address account) view returns (uint256 reputation, uint256 updates)",
-  "function totalReputation() view returns (uint256)"
-])
-
 /** `FeeSignal`: provers' word that the price is too low (FM-3). */
 export const feeSignalAbi = parseAbi([
   "struct Parameters { uint32 idleFallback; uint32 turnLength; uint32 leaveDelay; uint32 redundancyWindow; uint32 proofDeadline; uint32 targetLag; uint32 bonusRamp; uint32 signalEpoch; uint32 reputationHalfLife; uint8 designation; uint80 fallbackBounty; uint80 bonusCap; uint96 bond; uint32 minUpdates; uint16 signalQuorum; uint16 signalCap; uint32 signalStep; uint32 signalMax; uint32 signalDecay; }",
