@@ -18,6 +18,7 @@ import type { DevnetConfig } from "./DevnetConfig.ts"
 import { layerL1, startOperator } from "./Operator.ts"
 import { exchangeProofs } from "./ProofExchange.ts"
 import { endowReserve } from "./Registration.ts"
+import { followReverts } from "./RevertFollower.ts"
 import { openRpcDoor } from "./RpcDoor.ts"
 import { makeSignalReader } from "./SignalReader.ts"
 
@@ -66,6 +67,8 @@ export const startDevnet = Effect.fnUntraced(function*(config: DevnetConfig) {
   }).pipe(Effect.provideContext(rollup), Effect.forkScoped)
   yield* backlog.follow.pipe(Effect.provideContext(rollup), Effect.forkScoped)
   yield* signal.follow.pipe(Effect.provideContext(rollup), Effect.forkScoped)
+  // anvil takes nothing back by itself.
+  yield* followReverts({ confirmations: 1 }).pipe(Effect.provideContext(rollup), Effect.forkScoped)
 
   const operators = yield* Effect.forEach(config.operators, (_, index) =>
     Effect.provideContext(startOperator(config, chain, folder, index), shared))

@@ -3,7 +3,7 @@
  */
 import { Context, Effect, Queue, Stream } from "effect"
 import type { Block } from "../domain/Block.ts"
-import type { CheckpointRegistered, L1Event } from "../l1/Events.ts"
+import type { CheckpointRegistered, CheckpointsReverted, L1Event } from "../l1/Events.ts"
 import { followL1 } from "../l1/Follower.ts"
 import type { Address, CheckpointId } from "../domain/Hash.ts"
 import { L1, type L1Unavailable } from "../l1/L1.ts"
@@ -31,6 +31,7 @@ export type OperatorNews =
 export type News =
   | { readonly _tag: "Block"; readonly block: Block }
   | { readonly _tag: "Checkpoint"; readonly event: CheckpointRegistered }
+  | { readonly _tag: "Revert"; readonly event: CheckpointsReverted }
   | { readonly _tag: "Update"; readonly update: SettledUpdate }
   | { readonly _tag: "Operator"; readonly account: Address; readonly news: OperatorNews }
 
@@ -48,8 +49,9 @@ export interface OperatorPicture {
 
 /** What a person wants to see at a glance. */
 export interface Picture {
-  /** The newest blocks, oldest first. */
+  /** The newest blocks, oldest first; none that was replaced. */
   readonly blocks: ReadonlyArray<Block>
+  /** Numbers of the checkpoints on L1 that no revert removed. */
   readonly checkpoints: ReadonlySet<number>
   readonly updates: ReadonlyArray<SettledUpdate>
   readonly operators: ReadonlyArray<OperatorPicture>
@@ -111,6 +113,8 @@ export const paint = (picture: Picture, news: News): Picture => {
       return { ...picture, blocks: [...picture.blocks.filter(({ number }) => number < news.block.number).slice(1 - shownBlocks), news.block] }
     case "Checkpoint":
       return { ...picture, checkpoints: new Set(picture.checkpoints).add(news.event.checkpoint.number) }
+    case "Revert":
+      return { ...picture, checkpoints: new Set([...picture.checkpoints].filter((number) => number <= news.event.headNumber)) }
     case "Update":
       return { ...picture, updates: [...picture.updates, news.update] }
     case "Operator":
@@ -121,7 +125,7 @@ export const paint = (picture: Picture, news: News): Picture => {
   }
 }
 
-/** Checkpoints and updates as they appear on L1. One that L1 takes back and brings again is news once. */
+/** Checkpoints, updates and reverts as they appear on L1. One that L1 takes back and brings again is news once. */
 const l1News = Effect.fnUntraced(function*(queue: Queue.Queue<News>) {
   const l1 = yield* L1
   const checkpoints = new Map<CheckpointId, CheckpointRegistered["checkpoint"]>()
@@ -139,6 +143,8 @@ const l1News = Effect.fnUntraced(function*(queue: Queue.Queue<News>) {
         return event.checkpoint.number === 0
           ? Effect.succeed(state)
           : Effect.as(tell(event.checkpoint.id, Effect.succeed({ _tag: "Checkpoint", event })), state)
+      case "CheckpointsReverted":
+        return Effect.as(tell(`${event.generation} ${event.head} ${event.tip}`, Effect.succeed({ _tag: "Revert", event })), state)
       case "StateUpdated":
         return describeUpdate(event, checkpoints.get(event.continuedBy)!).pipe(
           Effect.provideService(L1, l1),

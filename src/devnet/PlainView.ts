@@ -49,12 +49,18 @@ export const plainLines = (before: Picture, news: News): ReadonlyArray<string> =
   switch (news._tag) {
     case "Block": {
       const { header, transfers } = news.block
-      return [`block ${header.number}: ${transfers.length} transfers, prover fees ${ether(header.proverFees)}`]
+      const newest = before.blocks[before.blocks.length - 1]?.number ?? 0
+      return [
+        ...(newest >= header.number ? [`blocks ${header.number} to ${newest} are dropped: consensus goes on from block ${header.number - 1}`] : []),
+        `block ${header.number}: ${transfers.length} transfers, prover fees ${ether(header.proverFees)}`
+      ]
     }
     case "Checkpoint": {
       const { certificate, checkpoint } = news.event
       return [`checkpoint ${checkpoint.number} is on L1, certified by ${signerCount(certificate.signers)} validators`]
     }
+    case "Revert":
+      return [`the checkpoints after ${news.event.headNumber} are reverted: they were not proven in time`]
     case "Update":
       return [updateLine(news.update)]
     case "Operator":

@@ -5,7 +5,7 @@ import { Context, Effect, Option, Schema, Stream } from "effect"
 import { Address, BlockHash, CheckpointId, TransactionHash } from "../domain/Hash.ts"
 import { BlockNumber } from "../domain/Amount.ts"
 import { ProofSystemId } from "../domain/Proof.ts"
-import type { CheckpointRegistered, StateUpdated } from "../l1/Events.ts"
+import type { CheckpointRegistered, L1Event, StateUpdated } from "../l1/Events.ts"
 import { L1, L1Unavailable } from "../l1/L1.ts"
 import { CheckpointWatcher } from "../roles/CheckpointWatcher.ts"
 import { RewardAuditor } from "../roles/RewardAuditor.ts"
@@ -70,8 +70,10 @@ export type ScenarioReport = typeof ScenarioReport.Type
 
 export class DevnetReport extends Schema.Class<DevnetReport>("lignum/DevnetReport")({
   updates: Schema.Array(SettledUpdate),
-  /** Checkpoints on L1 after genesis, reverted ones included. */
+  /** Checkpoints on L1 after genesis that no revert removed. */
   checkpoints: Schema.Int,
+  /** Times that checkpoints were reverted because they were not proven in time (CP-4). */
+  reverts: Schema.Int,
   /** Blocks that the operators have proven, settled or not; one that two of them proved counts twice. */
   blocksProven: Schema.Int,
   /** Proofs that L1 verified for updates: one per settled block, and those of ancestry. */
@@ -120,6 +122,13 @@ const doneTwice = (attempts: ReadonlyArray<{ readonly job: string; readonly outc
   return new Set(done).size < done.length
 }
 
+/** The registry's chain: checkpoints that no revert has removed (CP-4), genesis first. */
+export const liveCheckpoints = (events: ReadonlyArray<L1Event>): ReadonlyArray<CheckpointRegistered["checkpoint"]> =>
+  events.reduce<ReadonlyArray<CheckpointRegistered["checkpoint"]>>((live, event) => {
+    if (event._tag === "CheckpointsReverted") return live.filter(({ number }) => number <= event.headNumber)
+    return event._tag === "CheckpointRegistered" ? [...live, event.checkpoint] : live
+  }, [])
+
 /** What one operator's node says of the chain up to an L1 block, and of itself. */
 const askOperator = Effect.fnUntraced(function*({ account, name, node }: RunningDevnet["operators"][number], l1Block: number) {
   const audit = yield* Context.get(node, RewardAuditor).changes().pipe(
@@ -148,7 +157,8 @@ export const makeReport = ({ operators, rollup }: RunningDevnet, scenario?: Scen
     const answers = yield* Effect.forEach(operators, (operator) => askOperator(operator, latest.number), { concurrency: "unbounded" })
     return new DevnetReport({
       updates,
-      checkpoints: checkpoints.size - 1,
+      checkpoints: liveCheckpoints(events).length - 1,
+      reverts: events.filter((event) => event._tag === "CheckpointsReverted").length,
       blocksProven: answers.reduce((sum, { blocksProven }) => sum + blocksProven, 0),
       proofsVerified: updates.reduce((sum, { blocks, endIsCheckpoint }) => sum + blocks + (endIsCheckpoint ? 0 : 1), 0),
       operators: answers.map(({ account, blocksProven, name }) => ({

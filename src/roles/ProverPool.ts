@@ -8,16 +8,10 @@ import { BlockNumber } from "../domain/Amount.ts"
 import { BlockRef } from "../domain/Block.ts"
 import { AncestryProof, Proof } from "../domain/Proof.ts"
 import { L1 } from "../l1/L1.ts"
-import { LedgerSource } from "../ledger/LedgerSource.ts"
+import { headersUpTo, LedgerSource } from "../ledger/LedgerSource.ts"
 import { type OnProgress, ProofSystem, ProvingFailed } from "../proofs/ProofSystem.ts"
 import type { RoleShape } from "../rpc/RoleService.ts"
 import { Quarantined, Store } from "../store/Store.ts"
-
-/** Holds for as long as headers come with rising numbers, from this one on. */
-const inOrderFrom = (first: number) => {
-  let next = first
-  return ({ number }: { readonly number: number }) => number === next++
-}
 
 /** One proof in the making. */
 export const RunningProof = Schema.Struct({
@@ -130,24 +124,12 @@ export class ProverPool extends Context.Service<ProverPool, RoleShape<typeof Pro
         const made = yield* store.ancestry(end.hash, checkpoint.hash)
         if (Option.isSome(made)) return made.value
         return yield* leased(`ancestry:${end.hash}:${checkpoint.hash}`, { kind: "ancestry", block: end.number }, (onProgress) =>
-          // The witness answers at once; a stream would wait for blocks that a revert removed to be made anew.
-          ledger.witness(checkpoint.number).pipe(
-            Effect.flatMap(({ block }) =>
-              block.header.hash !== checkpoint.hash
-                ? Effect.succeed([])
-                : ledger.blocks(end.number).pipe(
-                  Stream.take(checkpoint.number - end.number + 1),
-                  Stream.map(({ header }) => header),
-                  // Where blocks are replaced meanwhile, the chain to the checkpoint breaks off.
-                  Stream.takeWhile(inOrderFrom(end.number)),
-                  Stream.runCollect
-                )
-            ),
+          headersUpTo(ledger, end.number, checkpoint).pipe(
             Effect.catchTag("LedgerUnavailable", ({ message }) =>
               Effect.fail(new ProvingFailed({ subject: `the ancestry of block ${end.number}`, reason: message, retry: true }))),
             Effect.flatMap((headers): Effect.Effect<AncestryProof, ProvingFailed | BlockReplaced> =>
-              headers[0]?.hash === end.hash && headers[headers.length - 1]?.hash === checkpoint.hash
-                ? proofs.proveAncestry(headers, onProgress)
+              Option.isSome(headers) && headers.value[0]?.hash === end.hash
+                ? proofs.proveAncestry(headers.value, onProgress)
                 : Effect.fail(new BlockReplaced({ block: checkpoint }))
             ),
             Effect.tap((proof) => store.putAncestry(proof))
