@@ -19,6 +19,8 @@ export interface OperatorPolicy {
   readonly exchangesProofs: boolean
   /** Wei per prover gas that proving must bring; what brings less is passed over (OC-3). */
   readonly reservationPrice: ProverPrice
+  /** How long the price must have been below the reservation price before it says so on L1 (FM-3). */
+  readonly flagAfter: Duration.Duration
 }
 
 export interface DevnetConfig {
@@ -102,7 +104,8 @@ export const defaultPolicy: OperatorPolicy = {
   settling: "race",
   redundancy: true,
   exchangesProofs: true,
-  reservationPrice: ProverPrice.make(0n)
+  reservationPrice: ProverPrice.make(0n),
+  flagAfter: Duration.seconds(30)
 }
 
 const defaultPace = { blocksPerUpdate: 3, ledger: new DevnetLedgerConfig({}) }

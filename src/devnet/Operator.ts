@@ -2,7 +2,7 @@
  * One operator of a devnet: a whole supervised node with a key, a store and a role transport of its own. Operators share the
  * machine: the rollup's ledger, the proving keys and the proof workers.
  */
-import { Context, Duration, Effect, Layer, Ref } from "effect"
+import { Context, Duration, Effect, Layer, MutableRef } from "effect"
 import { join } from "node:path"
 import { type BlockNumber, ProverGas, type ProverPrice } from "../domain/Amount.ts"
 import type { Address } from "../domain/Hash.ts"
@@ -50,13 +50,14 @@ const leavesToOthers = (config: DevnetConfig, index: number) => {
     !exchanging.includes(index) || exchanging[number % exchanging.length] === index ? Duration.zero : grace
 }
 
-const optionsOf = (config: DevnetConfig, index: number, reservationPrice: Ref.Ref<ProverPrice>) =>
+const optionsOf = (config: DevnetConfig, index: number, reservationPrice: MutableRef.MutableRef<ProverPrice>) =>
   Effect.fnUntraced(function*(url: string) {
     const { parameters } = config
+    const inFlight = { maxFeePerGas: 500_000_000_000n, replaceAfter: "30 seconds", confirmations: 1 } as const
     return Layer.mergeAll(
       Layer.succeed(L1PollInterval, "250 millis"),
       Layer.succeed(PlannerOptions, {
-        reservationPrice: Ref.get(reservationPrice),
+        reservationPrice: Effect.sync(() => reservationPrice.current),
         shares: parameters.shares,
         bonus: parameters,
         leavesToOthers: leavesToOthers(config, index)
@@ -66,11 +67,9 @@ const optionsOf = (config: DevnetConfig, index: number, reservationPrice: Ref.Re
         maxBlocks: maxBlocksPerUpdate,
         patience: config.patience,
         shares: parameters.shares,
-        maxFeePerGas: 500_000_000_000n,
         // The pots here are what random traffic makes them, often nothing, and the gas is anvil's. Updates come all the same.
         profitableOnly: false,
-        replaceAfter: "30 seconds",
-        confirmations: 1
+        ...inFlight
       }),
       Layer.succeed(FeeOptions, {
         rule: config.ledger.price,
@@ -80,6 +79,15 @@ const optionsOf = (config: DevnetConfig, index: number, reservationPrice: Ref.Re
           ...parameters,
           blockTime: Duration.toSeconds(config.ledger.blockTime),
           checkpointInterval: config.ledger.checkpointInterval
+        },
+        flagging: {
+          get costPerGas() {
+            return reservationPrice.current
+          },
+          minMargin: 0n,
+          leafShare: parameters.shares.leaf + parameters.shares.merge,
+          flagAfter: BigInt(Math.ceil(Duration.toSeconds(config.operators[index]!.flagAfter))),
+          ...inFlight
         }
       })
     )
@@ -91,7 +99,7 @@ export type Operator = Effect.Success<ReturnType<typeof startOperator>>
 /** Registers an operator for turns and starts its node; it runs until the scope closes. */
 export const startOperator = Effect.fnUntraced(function*(config: DevnetConfig, chain: DevnetChain, folder: string, index: number) {
   const name = operatorName(index)
-  const reservationPrice = yield* Ref.make(config.operators[index]!.reservationPrice)
+  const reservationPrice = MutableRef.make(config.operators[index]!.reservationPrice)
   yield* registerProver(chain, operatorAccount(index).account)
   const options = yield* optionsOf(config, index, reservationPrice)(chain.url)
   const store = join(folder, index === 0 ? "node.db" : `node-${index + 1}.db`)
@@ -110,6 +118,6 @@ export const startOperator = Effect.fnUntraced(function*(config: DevnetConfig, c
     node,
     supervisor,
     /** Asks another price for its work from now on. */
-    setReservationPrice: (price: ProverPrice) => Ref.set(reservationPrice, price)
+    setReservationPrice: (price: ProverPrice) => Effect.sync(() => MutableRef.set(reservationPrice, price))
   }
 })

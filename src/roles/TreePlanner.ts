@@ -23,7 +23,7 @@ import { RoleFibers } from "./RoleFibers.ts"
 export interface PlannerOptions extends Pick<WorkPolicy, "shares" | "bonus"> {
   /** What proving must bring, in wei per prover gas, at the moment: what brings less is passed over until it brings more (OC-3). */
   readonly reservationPrice: Effect.Effect<ProverPrice>
-  /** For how long a block is left to other provers since this node saw it; zero where it is this node's to prove at once. */
+  /** For how long a block is left to other provers since it pays; zero where it is this node's to prove at once. */
   readonly leavesToOthers: (block: BlockRef) => Duration.Duration
 }
 
@@ -62,8 +62,8 @@ export class PlannerView extends Schema.Class<PlannerView>("lignum/PlannerView")
 interface OpenBlock {
   readonly ref: BlockRef
   readonly priced: PricedBlock
-  /** When this node saw it, in milliseconds. */
-  readonly seenAt: number
+  /** Since when it pays what this node asks, in milliseconds; undefined while it does not. */
+  paysSince: number | undefined
 }
 
 const whyIdle = (passedOver: ReadonlyArray<PassedOver>, left: number): string => {
@@ -175,15 +175,17 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
         for (let number = forest.tip.number + 1; ; number++) {
           const block = blocks.get(number)
           if (block === undefined) break
-          const { priced, ref, seenAt } = block
+          const { priced, ref } = block
           if (forest.covers(ref.hash) || quarantined.has(ref.hash) || FiberMap.hasUnsafe(jobs, ref.hash)) continue
-          if (now - seenAt < Duration.toMillis(options.leavesToOthers(ref))) {
-            left++
-            continue
-          }
           const cheap = passesOver(priced, ageOf(ref.number, BigInt(Math.floor(now / 1000))), policy)
           if (cheap !== undefined) {
+            block.paysSince = undefined
             passedOver.push(cheap)
+            continue
+          }
+          block.paysSince ??= now
+          if (now - block.paysSince < Duration.toMillis(options.leavesToOthers(ref))) {
+            left++
             continue
           }
           // Never more than the pool runs: an ancestry proof, which an update waits for, is next when a worker is free.
@@ -205,7 +207,7 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
       })
 
       /** Takes up a block, in the place of those that it replaces (CP-4). The next plan cancels the work on them: it did not fail. */
-      const grow = ({ header, ref }: Block, seenAt: number) => {
+      const grow = ({ header, ref }: Block) => {
         for (const [number, replaced] of blocks) {
           if (number < ref.number) continue
           blocks.delete(number)
@@ -213,7 +215,7 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
         }
         head = ref
         if (ref.number <= forest.tip.number) return
-        blocks.set(ref.number, { ref, seenAt, priced: { number: ref.number, proverFees: header.proverFees, proverGas: header.proverGasUsed } })
+        blocks.set(ref.number, { ref, paysSince: undefined, priced: { number: ref.number, proverFees: header.proverFees, proverGas: header.proverGasUsed } })
         for (const proof of stored.get(ref.hash) ?? []) if (namesLedgerBlocks(proof.statement)) forest.add(proof)
         stored.delete(ref.hash)
       }
@@ -225,8 +227,8 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
         if (head.number < tip.number) head = tip
         blocks.clear()
         yield* FiberHandle.run(growth, Stream.runForEach(ledger.blocks(BlockNumber.make(tip.number + 1)), (block) =>
-          Effect.flatMap(Clock.currentTimeMillis, (now) => {
-            grow(block, now)
+          Effect.suspend(() => {
+            grow(block)
             return Queue.offer(changed, undefined)
           })))
       })

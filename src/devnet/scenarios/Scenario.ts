@@ -75,12 +75,13 @@ export const eventually = <A, B, E>(changes: Stream.Stream<A, E>, find: (view: A
   )
 
 /**
- * Parameters for a devnet that is watched for minutes: five idle hours are 30 seconds. Turns are long enough to put an update together,
- * and no block becomes old enough for a bonus or a revert unless the scenario says otherwise.
+ * Parameters for a devnet that is watched for minutes. No block becomes old enough for a turn, a bonus or a revert on a busy machine
+ * unless the scenario says otherwise; turns are long enough to put an update together.
  */
 export const scenarioParameters = (changes: Partial<ConstructorParameters<typeof ProtocolParameters>[0]>): ProtocolParameters =>
   new ProtocolParameters({
     ...scaleTime(defaultParameters, 600),
+    idleFallback: 300,
     turnLength: 15,
     targetLag: 300,
     bonusRamp: 60,

@@ -4,7 +4,8 @@ import { splitPot } from "../../domain/Rewards.ts"
 import { defaultPolicy, type DevnetConfig } from "../DevnetConfig.ts"
 import { creditedIn, isA, mustHold, paced, type Scenario, scenarioParameters } from "./Scenario.ts"
 
-const parameters = scenarioParameters({})
+/** Five idle hours are 30 seconds. */
+const parameters = scenarioParameters({ idleFallback: 30 })
 
 const configure = (config: DevnetConfig): DevnetConfig => ({
   ...config,
