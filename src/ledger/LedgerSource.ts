@@ -1,9 +1,9 @@
 /**
  * The rollup's ledger as provers see it. Consensus is a black box behind this port.
  */
-import { Context, type Effect, Schema, type Stream } from "effect"
+import { Context, Effect, Option, Schema, Stream } from "effect"
 import { BlockNumber } from "../domain/Amount.ts"
-import type { Block } from "../domain/Block.ts"
+import type { Block, BlockRef, Header } from "../domain/Block.ts"
 import type { BlockWitness } from "../domain/BlockWitness.ts"
 import type { CertifiedCheckpoint } from "../domain/Checkpoint.ts"
 
@@ -44,3 +44,30 @@ export class LedgerSource extends Context.Service<LedgerSource, {
    */
   readonly checkpoints: (after: BlockNumber) => Stream.Stream<CertifiedCheckpoint, LedgerUnavailable>
 }>()("lignum/LedgerSource") {}
+
+/** Holds for as long as numbers rise one by one, from this one on. */
+const inOrderFrom = (first: number) => {
+  let next = first
+  return ({ number }: { readonly number: number }) => number === next++
+}
+
+/**
+ * The headers from the block with a number up to a certain block, both included; none if the ledger has another block in its place
+ * (CP-4). It waits for no block: where a revert removed the last one and nothing has replaced it yet, the ledger has no answer.
+ */
+export const headersUpTo = (
+  ledger: typeof LedgerSource.Service,
+  first: number,
+  last: BlockRef
+): Effect.Effect<Option.Option<ReadonlyArray<Header>>, LedgerUnavailable> =>
+  Effect.gen(function*() {
+    const { block } = yield* ledger.witness(last.number)
+    if (block.header.hash !== last.hash) return Option.none()
+    const headers = yield* ledger.blocks(BlockNumber.make(first)).pipe(
+      Stream.take(last.number - first + 1),
+      Stream.map(({ header }) => header),
+      Stream.takeWhile(inOrderFrom(first)),
+      Stream.runCollect
+    )
+    return headers[headers.length - 1]?.hash === last.hash ? Option.some(headers) : Option.none()
+  })

@@ -112,6 +112,8 @@ export class FeeController extends Context.Service<FeeController, RoleShape<type
           newest = header
           // Nobody made the genesis block at its price.
           if (options.flagging !== undefined && header.number > 0) low = nextLowMargin(low, header, options.flagging)
+          // It may replace blocks (CP-4).
+          for (const number of unproven.keys()) if (number >= header.number) unproven.delete(number)
           if (header.number > tip) unproven.set(header.number, header.proverGasUsed)
           return publish
         })

@@ -73,6 +73,7 @@ export const makeRedundancy = Effect.fnUntraced(function*(
       Effect.timeoutOption(patience),
       Effect.catchTags({
         ProvingFailed: ({ message }) => Effect.as(Effect.logWarning(message), Option.none<Proof>()),
+        BlockReplaced: ({ message }) => Effect.as(Effect.logWarning(message), Option.none<Proof>()),
         Quarantined: ({ message }) => Effect.as(Effect.logError(message), Option.none<Proof>())
       })
     )

@@ -234,6 +234,7 @@ export class Settler extends Context.Service<Settler, RoleShape<typeof SettlerRp
             NotYourTurn: ({ message }) => say({ activity: message }),
             OutboxBusy: ({ message }) => say({ activity: message }),
             L1Unavailable: ({ message }) => Effect.andThen(Effect.logWarning(message), say({ activity: message })),
+            BlockReplaced: ({ message }) => say({ activity: message }),
             ProvingFailed: ({ message }) => Effect.andThen(Effect.logWarning(message), say({ activity: message })),
             Quarantined: ({ message }) => Effect.andThen(Effect.logError(message), say({ activity: message })),
             ProofInvalid: ({ message }) => Effect.andThen(Effect.logError(message), say({ activity: message }))

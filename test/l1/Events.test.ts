@@ -60,6 +60,13 @@ describe("events", () => {
     })
   })
 
+  it("CP-4: a revert", () => {
+    assert.deepEqual(
+      said(checkpointRegistryAbi, "CheckpointsReverted", { generation: 2, headId: toHex32(9n), headNumber: 4n, tipNumber: 5n }),
+      { _tag: "CheckpointsReverted", generation: 2, head: toHex32(9n), headNumber: 4, tip: 5 }
+    )
+  })
+
   it("RW-7: what leaves a reserve", () => {
     assert.deepEqual(said(rewardVaultAbi, "Released", { reserve: 1, firstNumber: 4n, lastNumber: 6n, amount: 8n }), {
       _tag: "Released",

@@ -1,22 +1,18 @@
 /**
- * Ports for tests of roles under a virtual clock: a ledger that makes a block every six seconds, proofs that take a set time, and
- * an L1 that includes what it is sent after a second.
+ * Ports for tests of roles under a virtual clock: the model ledger, proofs that take a set time, and an L1 that includes what it is
+ * sent after a second.
  */
-import { Clock, Context, Duration, Effect, Layer, Option, Ref, Schedule, Stream, SubscriptionRef } from "effect"
+import { Context, Duration, Effect, Layer, Option, Ref, SubscriptionRef } from "effect"
 import { keccak256, stringToHex } from "viem"
-import { fullBlocks } from "../../bench/Blocks.ts"
-import { BlockNumber, ProverGas, Wei } from "../../src/domain/Amount.ts"
-import { Checkpoint, checkpointDigest, genesisCheckpoint, QuorumCertificate } from "../../src/domain/Checkpoint.ts"
-import type { BlockRef } from "../../src/domain/Block.ts"
+import { ProverGas, Wei } from "../../src/domain/Amount.ts"
+import { BlockRef } from "../../src/domain/Block.ts"
+import type { BlockWitness } from "../../src/domain/BlockWitness.ts"
 import type { Fees } from "../../src/domain/GasPolicy.ts"
-import { type Bytes32, CheckpointId, TransactionHash, toHex32 } from "../../src/domain/Hash.ts"
+import { TransactionHash } from "../../src/domain/Hash.ts"
 import { AncestryProof, concatStatements, Leaf, Proof, Statement } from "../../src/domain/Proof.ts"
-import { certifyDigest, validatorKeyPairFrom, ValidatorSet } from "../../src/domain/QuorumCertificate.ts"
 import { defaultParameters } from "../../src/domain/ProtocolParameters.ts"
-import { defaultShares, splitPot } from "../../src/domain/Rewards.ts"
-import { CheckpointRegistered, Claimed, Credited, Flagged, Funded, type L1Event, L1Position, Reserved, StateUpdated, ValidatorSetChanged } from "../../src/l1/Events.ts"
+import type { L1Event } from "../../src/l1/Events.ts"
 import { type Call, CallRefused, L1, type L1Block, NonceUsed, type SignedTransaction, Underpriced } from "../../src/l1/L1.ts"
-import { LedgerSource, LedgerUnavailable } from "../../src/ledger/LedgerSource.ts"
 import { devnetPriceRule } from "../../src/ledger/DevnetLedgerConfig.ts"
 import { ProofSystem, ProvingFailed } from "../../src/proofs/ProofSystem.ts"
 import { FeeOptions } from "../../src/roles/FeeController.ts"
@@ -24,17 +20,13 @@ import { SettlerOptions } from "../../src/roles/Settler.ts"
 import { layerSqlite } from "../../src/store/Sqlite.ts"
 import * as SqliteStore from "../../src/store/SqliteStore.ts"
 import { prover } from "../domain/builders.ts"
+import { account, checkpointInterval, creditIn, type Deed, epochNow, extend, makeL1, type ModelChain, nonceOf, registry, tipOf } from "./modelChain.ts"
+import { firstLedger, headerOf, ModelLedger, type ModelLedgerState, refIn } from "./modelLedger.ts"
 
-export const account = prover(1)
-const registry = prover(0xc0)
-const blockTime = Duration.seconds(6)
-const checkpointInterval = 2
+export { account } from "./modelChain.ts"
 export const gwei = 10n ** 9n
 /** What every update costs. */
 const modelGas = 500_000n
-/** The fee signal's epochs last two minutes here. */
-const signalEpoch = 120_000
-const epochNow = Effect.map(Clock.currentTimeMillis, (now) => BigInt(Math.floor(now / signalEpoch)))
 
 /** What a test can see and turn. */
 export interface ModelKnobs {
@@ -66,22 +58,24 @@ export interface ModelKnobs {
   readonly mine: Effect.Effect<void>
   /** Somebody else's update to a block, included at once. */
   readonly settleForeign: (to: number) => Effect.Effect<void>
+  /** Somebody reverts the checkpoints beyond the tip (CP-4), and the ledger replaces every block above it at once. */
+  readonly revert: Effect.Effect<void>
+  /** The ledger's blocks as they are now. */
+  readonly ledger: Effect.Effect<ModelLedgerState>
   readonly events: Effect.Effect<ReadonlyArray<L1Event>>
 }
 
 export class Knobs extends Context.Service<Knobs, ModelKnobs>()("test/Knobs") {}
 
-const chain = fullBlocks("model", 60)
-const headers = [chain.genesis, ...chain.blocks.map(({ block }) => block.header)]
-export const refOf = (number: number): BlockRef =>
-  chain.blocks[number - 1]?.block.ref ?? genesisCheckpoint({ number: chain.genesis.number, hash: chain.genesis.hash } as BlockRef, chain.genesis.stateRoot).block
+/** A block of the first chain. */
+export const refOf = (number: number): BlockRef => refIn(firstLedger, number)
 
 /** A proof of one block by a competitor. */
-export const strangersProof = (number: number) => {
-  const { hash, proverFees, proverGasUsed } = headers[number]!
+export const strangersProof = (number: number, ledger = firstLedger) => {
+  const { hash, proverFees, proverGasUsed } = headerOf(ledger, number)
   return new Proof({
     statement: new Statement({
-      from: refOf(number - 1),
+      from: refIn(ledger, number - 1),
       leaves: [new Leaf({ blockHash: hash, prover: prover(9), proverFees, proverGas: proverGasUsed })]
     }),
     system: "groth16",
@@ -89,40 +83,13 @@ export const strangersProof = (number: number) => {
   })
 }
 
-const ledger = Layer.effect(LedgerSource, Effect.gen(function*() {
-  const { ledgerBreaks } = yield* Knobs
-  const broken = (number: number) =>
-    Effect.flatMap(Ref.getAndUpdate(ledgerBreaks, (left) => Math.max(0, left - 1)), (left) =>
-      left > 0 ? Effect.fail(new LedgerUnavailable({ number: BlockNumber.make(number), reason: "the connection broke" })) : Effect.void)
-  const height = yield* SubscriptionRef.make(0)
-  yield* SubscriptionRef.update(height, (n) => n + 1).pipe(Effect.delay(blockTime), Effect.repeat(Schedule.recurs(chain.blocks.length - 1)), Effect.forkScoped)
-  const genesis = { header: chain.genesis, transfers: [], number: chain.genesis.number, ref: refOf(0) } as never
-  return LedgerSource.of({
-    genesis: Effect.succeed(genesis),
-    blocks: (from) => {
-      let next: number = from
-      return SubscriptionRef.changes(height).pipe(
-        Stream.flatMap((now) => {
-          const first = next
-          next = Math.max(next, now + 1)
-          return Stream.fromIterable(Array.from({ length: Math.max(0, now + 1 - first) }, (_, i) => first + i))
-        }),
-        Stream.tap(broken),
-        Stream.map((number) => number === 0 ? genesis : chain.blocks[number - 1]!.block)
-      )
-    },
-    witness: (number) => {
-      const made = chain.blocks[number - 1]
-      return made === undefined ? Effect.fail(new LedgerUnavailable({ number, reason: "not made yet" })) : Effect.succeed(made.witness)
-    },
-    checkpoints: () => Stream.never
-  })
-}))
-
 const proofSystem = Layer.effect(ProofSystem, Effect.gen(function*() {
   const { begun, failure, interrupted, provingTime } = yield* Knobs
-  const leafOf = (number: number) =>
-    new Leaf({ blockHash: headers[number]!.hash, prover: account, proverFees: headers[number]!.proverFees, proverGas: headers[number]!.proverGasUsed })
+  const statementOf = ({ block: { header }, parent }: BlockWitness) =>
+    new Statement({
+      from: new BlockRef({ number: parent.number, hash: parent.hash }),
+      leaves: [new Leaf({ blockHash: header.hash, prover: account, proverFees: header.proverFees, proverGas: header.proverGasUsed })]
+    })
   return ProofSystem.of({
     id: "groth16",
     capacity: 2,
@@ -134,7 +101,7 @@ const proofSystem = Layer.effect(ProofSystem, Effect.gen(function*() {
       yield* Effect.sleep(yield* Ref.get(provingTime)).pipe(Effect.onInterrupt(() => Ref.update(interrupted, (all) => [...all, number])))
       const failed = (yield* Ref.get(failure))(number)
       if (failed !== undefined) return yield* failed
-      return new Proof({ statement: new Statement({ from: refOf(number - 1), leaves: [leafOf(number)] }), system: "groth16", bytes: "0x01" })
+      return new Proof({ statement: statementOf(witness), system: "groth16", bytes: "0x01" })
     }),
     proveAncestry: (chainOfHeaders) =>
       Effect.succeed(new AncestryProof({
@@ -153,144 +120,6 @@ const proofSystem = Layer.effect(ProofSystem, Effect.gen(function*() {
   })
 }))
 
-interface ModelChain {
-  readonly events: ReadonlyArray<L1Event>
-  readonly block: number
-  /** How often blocks were taken back: part of every hash made since. */
-  readonly fork: number
-  readonly hashes: ReadonlyArray<Bytes32>
-  readonly strangers: number
-  /** The node's own transactions, by the block that has them. */
-  readonly included: ReadonlyMap<TransactionHash, number>
-}
-
-/** What a transaction does: an update of these blocks, another call, or nothing but using its nonce. */
-type Deed = Statement | Exclude<Call["kind"], "update"> | "nothing"
-
-/** What an account is owed. */
-const creditIn = ({ events }: ModelChain, owner: string): bigint =>
-  events.reduce((total, event) =>
-    event._tag === "Credited" && event.account === owner
-      ? total + event.amount
-      : event._tag === "Claimed" && event.account === owner
-      ? total - event.amount
-      : total, 0n)
-
-const tipOf = ({ events }: ModelChain): number => events.reduce((tip, event) => event._tag === "StateUpdated" ? event.to.number : tip, 0)
-const nonceOf = ({ included, strangers }: ModelChain): number => included.size + strangers
-
-/** The chain with another block on it. */
-const extend = (now: ModelChain): ModelChain => ({
-  ...now,
-  block: now.block + 1,
-  hashes: [...now.hashes, keccak256(stringToHex(`${now.fork} ${now.block + 1}`)) as Bytes32]
-})
-const position = ({ block, hashes }: ModelChain, transaction = TransactionHash.make(toHex32(BigInt(block)))) =>
-  new L1Position({ block, blockHash: hashes[block]!, transaction })
-
-const makeL1 = Effect.gen(function*() {
-  const keys = Array.from({ length: 4 }, (_, i) => validatorKeyPairFrom(`model/${i}`))
-  const [firstKey, ...otherKeys] = keys.map(({ publicKey }) => publicKey)
-  const validators = new ValidatorSet({ epoch: 0n, publicKeys: [firstKey!, ...otherKeys] })
-  const genesis = genesisCheckpoint(refOf(0), chain.genesis.stateRoot)
-  const noCertificate = new QuorumCertificate({ signature: "0x", signers: 0n })
-  const funds = chain.blocks.reduce((sum, { block }) => sum + block.header.proverFees, 0n)
-  const empty: ModelChain = { events: [], block: 0, fork: 0, hashes: [toHex32(0n) as Bytes32], strangers: 0, included: new Map() }
-  const deployed = extend(empty)
-  const state = yield* Ref.make<ModelChain>({
-    ...deployed,
-    events: [
-      new ValidatorSetChanged({ at: position(deployed), validators }),
-      new CheckpointRegistered({ at: position(deployed), checkpoint: genesis, certificate: noCertificate }),
-      new Funded({ at: position(deployed), by: prover(0xf0), amount: funds as never })
-    ]
-  })
-
-  // Consensus registers every second block a moment after it is made.
-  yield* Effect.gen(function*() {
-    let last: Checkpoint = genesis
-    for (let number = checkpointInterval; number <= chain.blocks.length; number += checkpointInterval) {
-      yield* Effect.sleep(Duration.times(blockTime, checkpointInterval))
-      const header = headers[number]!
-      last = new Checkpoint({ parent: last.id, number: header.number, blockHash: header.hash, stateRoot: header.stateRoot })
-      const digest = checkpointDigest({ chainId: 1n, registry, epoch: 0n }, last.id)
-      const certificate = certifyDigest(digest, new Map(keys.slice(0, 3).map(({ secretKey }, i) => [i, secretKey])))
-      const checkpoint = last
-      yield* Ref.update(state, (now) => {
-        const next = extend(now)
-        return { ...next, events: [...now.events, new CheckpointRegistered({ at: position(next), checkpoint, certificate })] }
-      })
-    }
-  }).pipe(Effect.delay("500 millis"), Effect.forkScoped)
-
-  const updateEvents = (now: ModelChain, statement: Statement, submitter: typeof account, transaction: TransactionHash): ReadonlyArray<L1Event> => {
-    const at = position(now, transaction)
-    const checkpoint = now.events.find((event) => event._tag === "CheckpointRegistered" && event.checkpoint.number >= statement.to.number)
-    return [
-      new StateUpdated({
-        at,
-        from: statement.from,
-        to: statement.to,
-        system: "groth16",
-        submitter,
-        continuedBy: checkpoint?._tag === "CheckpointRegistered" ? checkpoint.checkpoint.id : CheckpointId.make(toHex32(0n))
-      }),
-      ...statement.leaves.flatMap((leaf, i): ReadonlyArray<L1Event> => {
-        const block = (statement.from.number + 1 + i) as never
-        const parts = splitPot(leaf.proverFees, defaultShares, false)
-        return [
-          new Credited({ at, block, account: leaf.prover, kind: "leaf", amount: parts.leaf }),
-          new Credited({ at, block, account: submitter, kind: "submission", amount: parts.submission }),
-          new Reserved({ at, reserve: "redundancy", firstBlock: block, lastBlock: block, amount: parts.redundancy }),
-          new Reserved({ at, reserve: "protocol", firstBlock: block, lastBlock: block, amount: parts.reserve })
-        ]
-      })
-    ]
-  }
-
-  const flagEvents = (next: ModelChain, epoch: bigint, transaction: TransactionHash): ReadonlyArray<L1Event> =>
-    next.events.some((event) => event._tag === "Flagged" && event.epoch === epoch)
-      ? []
-      : [new Flagged({ at: position(next, transaction), epoch, prover: account, weight: 1n, gathered: 1n, total: 10n })]
-
-  const include = Effect.fnUntraced(function*(deed: Deed, submitter: typeof account, transaction: TransactionHash, nonce: number | undefined) {
-    const epoch = yield* epochNow
-    yield* Ref.update(state, (now) => {
-      if (nonce !== undefined && nonceOf(now) !== nonce) return now
-      const next = extend(now)
-      const events = deed === "flag"
-        ? flagEvents(next, epoch, transaction)
-        : deed === "claim"
-        ? [new Claimed({ at: position(next, transaction), account, amount: Wei.make(creditIn(now, account)) })]
-        : typeof deed !== "string" && deed.from.number === tipOf(now)
-        ? updateEvents(next, deed, submitter, transaction)
-        : []
-      return {
-        ...next,
-        included: nonce === undefined ? now.included : new Map(now.included).set(transaction, next.block),
-        events: [...now.events, ...events]
-      }
-    })
-  })
-
-  const reorg = (depth: number) =>
-    Ref.update(state, (now) => {
-      const kept = now.block - depth
-      const back: ModelChain = { ...now, block: kept, fork: now.fork + 1, hashes: now.hashes.slice(0, kept + 1) }
-      const again = extend(back)
-      const mine = (event: L1Event) => now.included.has(event.at.transaction)
-      return Array.from({ length: depth - 1 }).reduce<ModelChain>(extend, {
-        ...again,
-        included: new Map([...now.included].filter(([, block]) => block <= kept)),
-        events: now.events.flatMap((event) =>
-          event.at.block <= kept ? [event] : mine(event) ? [] : [{ ...event, at: position(again, event.at.transaction) } as L1Event]
-        )
-      })
-    })
-
-  return { state, include, reorg }
-})
-
 interface Pooled {
   readonly nonce: number
   readonly fees: Fees
@@ -298,7 +127,7 @@ interface Pooled {
 }
 
 const l1AndKnobs = Layer.effectContext(Effect.gen(function*() {
-  const { include, reorg, state } = yield* makeL1
+  const { accepts, include, ledger, reorg, revert, state } = yield* makeL1
   const holdBack = yield* Ref.make(false)
   const deaf = yield* Ref.make(false)
   const gasPrice = yield* Ref.make(gwei)
@@ -323,7 +152,7 @@ const l1AndKnobs = Layer.effectContext(Effect.gen(function*() {
     begun: yield* Ref.make<ReadonlyArray<number>>([]),
     interrupted: yield* Ref.make<ReadonlyArray<number>>([]),
     failure: yield* Ref.make<(block: number) => ProvingFailed | undefined>(() => undefined),
-    ledgerBreaks: yield* Ref.make(0),
+    ledgerBreaks: ledger.breaks,
     holdBack,
     deaf,
     gasPrice,
@@ -334,16 +163,19 @@ const l1AndKnobs = Layer.effectContext(Effect.gen(function*() {
     mine: Ref.update(state, extend),
     settleForeign: Effect.fnUntraced(function*(to) {
       const tip = tipOf(yield* Ref.get(state))
-      const leaves = headers.slice(tip + 1, to + 1).map((header) =>
+      const blocks = yield* SubscriptionRef.get(ledger.state)
+      const leaves = blocks.blocks.slice(tip, to).map(({ block: { header } }) =>
         new Leaf({ blockHash: header.hash, prover: prover(9), proverFees: header.proverFees, proverGas: header.proverGasUsed }))
       const [first, ...rest] = leaves
       yield* include(
-        new Statement({ from: refOf(tip), leaves: [first!, ...rest] }),
+        new Statement({ from: refIn(blocks, tip), leaves: [first!, ...rest] }),
         prover(9),
         TransactionHash.make(keccak256(stringToHex(`foreign ${to}`))),
         undefined
       )
     }),
+    revert,
+    ledger: SubscriptionRef.get(ledger.state),
     events: Effect.map(Ref.get(state), ({ events }) => events)
   })
 
@@ -369,13 +201,13 @@ const l1AndKnobs = Layer.effectContext(Effect.gen(function*() {
 
   const refuse = (error: string) => Effect.fail(new CallRefused({ error }))
 
-  const dryRun = (deed: Deed | undefined): Effect.Effect<bigint, CallRefused> =>
-    Effect.flatMap(Ref.get(state), (now) => {
-      if (deed === "flag") return dryRunFlag
-      if (deed === "claim") return creditIn(now, account) > 0n ? Effect.succeed(50_000n) : refuse("RW5_NothingToClaim()")
-      if (deed === undefined || typeof deed === "string") return refuse("the model has nothing like it")
-      return deed.from.number === tipOf(now) ? Effect.succeed(modelGas) : refuse("AlreadyProven()")
-    })
+  const dryRun = Effect.fnUntraced(function*(deed: Deed | undefined) {
+    const now = yield* Ref.get(state)
+    if (deed === "flag") return yield* dryRunFlag
+    if (deed === "claim") return creditIn(now, account) > 0n ? 50_000n : yield* refuse("RW5_NothingToClaim()")
+    if (deed === undefined || typeof deed === "string") return yield* refuse("the model has nothing like it")
+    return accepts(now, yield* SubscriptionRef.get(ledger.state), deed) ? modelGas : yield* refuse("AlreadyProven()")
+  })
 
   const flagged = Effect.zipWith(Ref.get(state), epochNow, ({ events }, epoch) => events.some((event) => event._tag === "Flagged" && event.epoch === epoch))
   const dryRunFlag = Effect.flatMap(flagged, (already) => already ? refuse("FM3_AlreadyFlagged()") : Effect.succeed(60_000n))
@@ -446,7 +278,7 @@ export const modelSettling = {
 
 /** Everything that a node stands on, in memory. */
 export const modelPorts = Layer.mergeAll(
-  Layer.provideMerge(Layer.merge(ledger, proofSystem), l1AndKnobs),
+  proofSystem.pipe(Layer.provideMerge(l1AndKnobs), Layer.provideMerge(ModelLedger.layer)),
   SqliteStore.layer.pipe(Layer.provide(layerSqlite(":memory:"))),
   Layer.succeed(SettlerOptions, modelSettling),
   Layer.succeed(FeeOptions, {
