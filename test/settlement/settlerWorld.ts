@@ -134,6 +134,9 @@ export const warp = (world: World, seconds: number) =>
     await testClient(world).mine({ blocks: 1 })
   })
 
+/** Whether L1 makes a block for every transaction at once. */
+export const setAutomine = (world: World, on: boolean) => Effect.promise(() => testClient(world).setAutomine(on))
+
 /** What L1 wants per gas from the next block on, beside what builders want. */
 export const setBaseFee = (world: World, baseFeePerGas: bigint) =>
   Effect.promise(async () => {
