@@ -31,6 +31,18 @@ export class ValidatorSetChanged extends Schema.TaggedClass<ValidatorSetChanged>
   validators: ValidatorSet
 }) {}
 
+/** The oldest unproven checkpoint grew too old: every checkpoint behind `head` is dead, and consensus rebuilds from the tip (CP-4). */
+export class CheckpointsReverted extends Schema.TaggedClass<CheckpointsReverted>()("CheckpointsReverted", {
+  at: L1Position,
+  /** How often the registry was reverted, this time included. */
+  generation: Schema.Int,
+  /** The registry's head from here on: the newest checkpoint at or behind the tip. */
+  head: CheckpointId,
+  headNumber: BlockNumber,
+  /** Number of the proven tip; the next checkpoint lies beyond it. */
+  tip: BlockNumber
+}) {}
+
 /** The proven tip moved (ST-1 to ST-3). */
 export class StateUpdated extends Schema.TaggedClass<StateUpdated>()("StateUpdated", {
   at: L1Position,
@@ -148,18 +160,6 @@ export class RedundancyProven extends Schema.TaggedClass<RedundancyProven>()("Re
   earned: Wei
 }) {}
 
-/** The chain of checkpoints fell back; all behind the new head are dead, and consensus goes on from the tip (CP-4). */
-export class CheckpointsReverted extends Schema.TaggedClass<CheckpointsReverted>()("CheckpointsReverted", {
-  at: L1Position,
-  /** How often the chain was reverted, this time included. */
-  generation: Schema.Int,
-  /** The head now: the newest checkpoint at or behind the tip. */
-  head: CheckpointId,
-  headNumber: BlockNumber,
-  /** The proven tip. */
-  tip: BlockNumber
-}) {}
-
 /** An account drew what it was owed (RW-5). */
 export class Claimed extends Schema.TaggedClass<Claimed>()("Claimed", { at: L1Position, account: Address, amount: Wei }) {}
 
@@ -187,6 +187,7 @@ export class MultiplierRaised extends Schema.TaggedClass<MultiplierRaised>()("Mu
 export const L1Event = Schema.Union([
   CheckpointRegistered,
   ValidatorSetChanged,
+  CheckpointsReverted,
   StateUpdated,
   Funded,
   Credited,
@@ -202,7 +203,6 @@ export const L1Event = Schema.Union([
   TurnMissed,
   RedundancyOpened,
   RedundancyProven,
-  CheckpointsReverted,
   Flagged,
   MultiplierRaised
 ])
@@ -250,6 +250,16 @@ export const decodeEvents = (logs: ReadonlyArray<Log>): ReadonlyArray<L1Event> =
         const [first, ...rest] = splitKeys(log.args.keys).map((key) => ValidatorKey.make(key as never))
         return [new ValidatorSetChanged({ at, validators: new ValidatorSet({ epoch: log.args.epoch, publicKeys: [first!, ...rest] }) })]
       }
+      case "CheckpointsReverted":
+        return [
+          new CheckpointsReverted({
+            at,
+            generation: log.args.generation,
+            head: CheckpointId.make(log.args.headId),
+            headNumber: BlockNumber.make(Number(log.args.headNumber)),
+            tip: BlockNumber.make(Number(log.args.tipNumber))
+          })
+        ]
       case "StateUpdated": {
         const { fromHash, toHash, fromNumber, toNumber, system, submitter, checkpointId } = log.args
         return [
@@ -363,18 +373,6 @@ export const decodeEvents = (logs: ReadonlyArray<Log>): ReadonlyArray<L1Event> =
             holder: toAddress(holder),
             system: systemOf(system),
             earned: Wei.make(earned)
-          })
-        ]
-      }
-      case "CheckpointsReverted": {
-        const { generation, headId, headNumber, tipNumber } = log.args
-        return [
-          new CheckpointsReverted({
-            at,
-            generation,
-            head: CheckpointId.make(headId),
-            headNumber: BlockNumber.make(Number(headNumber)),
-            tip: BlockNumber.make(Number(tipNumber))
           })
         ]
       }

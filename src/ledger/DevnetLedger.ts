@@ -6,7 +6,7 @@
 import { Cause, Clock, Context, Duration, Effect, Layer, Option, Schedule, Semaphore, Stream, SubscriptionRef } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import { BlockNumber, ProverGas, type ProverPrice } from "../domain/Amount.ts"
-import { type Block, BlockRef, signalOne } from "../domain/Block.ts"
+import { Block, BlockRef, type Header, signalOne } from "../domain/Block.ts"
 import { type CertificateDomain, Checkpoint, genesisCheckpoint } from "../domain/Checkpoint.ts"
 import type { CheckpointId } from "../domain/Hash.ts"
 import { nextExcess, snapshotPrice } from "../domain/ProverPrice.ts"
@@ -27,13 +27,21 @@ export interface DevnetLedgerInputs {
    * Certificates for another domain found in the file are made again.
    */
   readonly domain: Effect.Effect<CertificateDomain>
-  /** The L1 signal's multiplier in millionths (FM-3), read for the first block after each checkpoint (FM-4). It must answer at once. */
-  readonly signalMultiplier?: Effect.Effect<bigint>
+  /**
+   * The L1 signal's multiplier in millionths at a block's timestamp (FM-3), read for the first block after each checkpoint (FM-4).
+   * It must answer at once; while it does not know, the multiplier stays.
+   */
+  readonly signalMultiplier?: (timestamp: bigint) => Effect.Effect<Option.Option<bigint>>
   /**
    * Prover gas that is checkpointed but unproven beyond the target lag at a block's timestamp (FM-2), read for every block. It
    * must answer at once.
    */
   readonly overdue?: (timestamp: bigint) => Effect.Effect<ProverGas>
+  /**
+   * What a consensus that errs makes of a header, for scenarios: certificates vouch for the result, and a circuit may refuse it. State
+   * and state root must stay.
+   */
+  readonly tamper?: (header: Header) => Header
 }
 
 /** A look at the ledger from outside. */
@@ -119,25 +127,30 @@ const make = (config: DevnetLedgerConfig, inputs: DevnetLedgerInputs) =>
         }))
       ))
 
-    const signalFor = (before: LedgerState) =>
+    const signalFor = (before: LedgerState, timestamp: bigint) =>
       before.header.number % config.checkpointInterval === 0
-        ? inputs.signalMultiplier ?? Effect.succeed(signalOne)
+        ? Effect.map(
+          inputs.signalMultiplier?.(timestamp) ?? Effect.succeed(Option.some(signalOne)),
+          Option.getOrElse(() => before.header.signalMultiplier)
+        )
         : Effect.succeed(before.header.signalMultiplier)
 
     const produce = writer.withPermit(Effect.gen(function*() {
       const before = yield* current
-      const signalMultiplier = yield* signalFor(before)
       const now = BigInt(Math.floor((yield* Clock.currentTimeMillis) / 1000))
       // A clock that was set back must not make a block older than its parent.
       const timestamp = now > before.header.timestamp ? now : before.header.timestamp
+      const signalMultiplier = yield* signalFor(before, timestamp)
       const overdue = yield* inputs.overdue?.(timestamp) ?? Effect.succeed(ProverGas.make(0n))
       const number = BlockNumber.make(before.header.number + 1)
       const mempool = withTraffic(config, keyring, before.tree, before.mempool, number)
-      const made = executeBlock(config.rules, before.header, before.tree, mempool.map(({ signed }) => signed), {
+      const executed = executeBlock(config.rules, before.header, before.tree, mempool.map(({ signed }) => signed), {
         proverPrice: snapshotPrice(config.price, before.excess, signalMultiplier),
         signalMultiplier,
         timestamp
       })
+      const { header, transfers } = executed.block
+      const made = inputs.tamper === undefined ? executed : { ...executed, block: new Block({ header: inputs.tamper(header), transfers }) }
       const after: LedgerState = {
         header: made.block.header,
         tree: made.tree,

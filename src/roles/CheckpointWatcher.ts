@@ -1,12 +1,13 @@
 /**
  * The checkpoint watcher: follows the registry and the proven tip on L1, and checks every certificate itself (CP-1, CP-2, CP-4).
  */
-import { Context, Effect, Layer, Result, Schema, Stream, SubscriptionRef } from "effect"
+import { Clock, Context, Effect, Layer, Option, Result, Schedule, Schema, Stream, SubscriptionRef } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 import { BlockRef } from "../domain/Block.ts"
 import { Checkpoint } from "../domain/Checkpoint.ts"
 import { type ValidatorSet, verifyCertificate } from "../domain/QuorumCertificate.ts"
-import type { L1Event } from "../l1/Events.ts"
+import type { Bytes32, CheckpointId } from "../domain/Hash.ts"
+import type { L1Event, L1Position } from "../l1/Events.ts"
 import { followL1 } from "../l1/Follower.ts"
 import { L1 } from "../l1/L1.ts"
 import type { RoleShape } from "../rpc/RoleService.ts"
@@ -19,6 +20,8 @@ export class L1View extends Schema.Class<L1View>("lignum/L1View")({
   tip: BlockRef,
   /** Registered checkpoints beyond the tip whose certificates hold and that no revert has removed (CP-4), oldest first. */
   checkpoints: Schema.Array(Checkpoint),
+  /** When L1 registered each of `checkpoints`, in seconds since 1970: what the age of their blocks counts from (RW-6). */
+  registeredAt: Schema.Array(Schema.BigIntFromString),
   /** Registered checkpoints whose certificates hold, since deployment; genesis does not count, reverted ones do. */
   certified: Schema.Int,
   /** Checkpoints that the registry took and this node does not believe. Always 0, or something is badly wrong. */
@@ -43,12 +46,27 @@ export class CheckpointWatcher extends Context.Service<CheckpointWatcher, RoleSh
     CheckpointWatcher,
     Effect.gen(function*() {
       const fibers = yield* RoleFibers
+      const l1 = yield* L1
       const view = yield* SubscriptionRef.make<L1View | undefined>(undefined)
+      /** By the hash of the L1 block. */
+      const timestamps = new Map<Bytes32, bigint>()
+      const timestampOf = Effect.fnUntraced(function*({ block, blockHash }: L1Position) {
+        const known = timestamps.get(blockHash)
+        if (known !== undefined) return known
+        const found = yield* l1.block(block).pipe(Effect.retry(Schedule.spaced("1 second")), Effect.orDie)
+        // One that is gone has no age; the view that follows is of the blocks that replaced it.
+        if (Option.isNone(found)) return BigInt(Math.floor((yield* Clock.currentTimeMillis) / 1000))
+        if (found.value.hash === blockHash) timestamps.set(blockHash, found.value.timestamp)
+        return found.value.timestamp
+      })
       yield* fibers.fork(followL1({
         initial: nothing,
         step: yield* foldEvent,
-        publish: ({ tip, validators: _validators, ...seen }, block) =>
-          tip === undefined ? Effect.void : SubscriptionRef.set(view, new L1View({ l1Block: block.number, tip, ...seen }))
+        publish: Effect.fnUntraced(function*({ positions, tip, validators: _validators, ...seen }, block) {
+          if (tip === undefined) return
+          const registeredAt = yield* Effect.forEach(seen.checkpoints, ({ id }) => timestampOf(positions.get(id)!))
+          yield* SubscriptionRef.set(view, new L1View({ l1Block: block.number, tip, registeredAt, ...seen }))
+        })
       }))
       return CheckpointWatcher.of({
         changes: () => SubscriptionRef.changes(view).pipe(Stream.filter((seen) => seen !== undefined))
@@ -61,6 +79,8 @@ interface Seen {
   readonly validators: ValidatorSet | undefined
   readonly tip: BlockRef | undefined
   readonly checkpoints: ReadonlyArray<Checkpoint>
+  /** Where L1 registered each of them. */
+  readonly positions: ReadonlyMap<CheckpointId, L1Position>
   readonly certified: number
   readonly disbelieved: number
   readonly updates: number
@@ -72,6 +92,7 @@ const nothing: Seen = {
   validators: undefined,
   tip: undefined,
   checkpoints: [],
+  positions: new Map(),
   certified: 0,
   disbelieved: 0,
   updates: 0,
@@ -96,7 +117,12 @@ const foldEvent = Effect.gen(function*() {
         if (seen.tip === undefined) return Effect.succeed({ ...seen, tip: event.checkpoint.block })
         const belief = believe(seen, event)
         return Result.isSuccess(belief)
-          ? Effect.succeed({ ...seen, certified: seen.certified + 1, checkpoints: [...seen.checkpoints, event.checkpoint] })
+          ? Effect.succeed({
+            ...seen,
+            certified: seen.certified + 1,
+            checkpoints: [...seen.checkpoints, event.checkpoint],
+            positions: new Map(seen.positions).set(event.checkpoint.id, event.at)
+          })
           : Effect.logError(`the certificate of checkpoint ${event.checkpoint.number} does not hold: ${belief.failure.message}`).pipe(
             Effect.as({ ...seen, disbelieved: seen.disbelieved + 1 })
           )

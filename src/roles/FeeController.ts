@@ -110,10 +110,10 @@ export class FeeController extends Context.Service<FeeController, RoleShape<type
         }))
         yield* Stream.runForEach(ledger.blocks(BlockNumber.make(tip)), ({ header }) => {
           newest = header
-          // It may replace blocks (CP-4).
-          for (const number of unproven.keys()) if (number >= header.number) unproven.delete(number)
           // Nobody made the genesis block at its price.
           if (options.flagging !== undefined && header.number > 0) low = nextLowMargin(low, header, options.flagging)
+          // It may replace blocks (CP-4).
+          for (const number of unproven.keys()) if (number >= header.number) unproven.delete(number)
           if (header.number > tip) unproven.set(header.number, header.proverGasUsed)
           return publish
         })

@@ -6,7 +6,7 @@
  * the same, event for event, however fast or busy the machine is. The price: it must not wait for the world outside. Promises,
  * sockets and worker threads have no place in virtual time; SQLite does, for `node:sqlite` answers at once.
  */
-import { Clock, Duration, Effect, Exit, Fiber, Random, Scheduler, Schema } from "effect"
+import { Clock, Duration, Effect, Exit, Random, Scheduler, Schema } from "effect"
 
 /** Nothing can go on and nothing sleeps: the program waits for the world outside, or for itself. Give it a model of what it waits for. */
 export class VirtualDeadlock extends Schema.TaggedError<VirtualDeadlock>()("VirtualDeadlock", { at: Schema.Finite }) {

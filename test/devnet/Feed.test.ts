@@ -10,7 +10,7 @@ const checkpoint = (number: number) =>
   ({ _tag: "Checkpoint", event: { _tag: "CheckpointRegistered", checkpoint: { number }, certificate: { signers: 7n } } }) as never as News
 const revert = (headNumber: number) => ({ _tag: "Revert", event: { _tag: "CheckpointsReverted", headNumber, generation: 1 } }) as never as News
 
-const painted = (news: ReadonlyArray<News>, from: Picture = emptyPicture) => news.reduce(paint, from)
+const painted = (news: ReadonlyArray<News>, from: Picture = emptyPicture([])) => news.reduce(paint, from)
 const numbers = ({ blocks }: Picture) => blocks.map(({ number }) => Number(number))
 
 describe("CP-4: the picture of a devnet", () => {

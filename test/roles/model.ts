@@ -3,11 +3,11 @@
  * of what it is sent within a second, and knobs.
  */
 import { Context, Duration, Effect, Layer, Option, Ref } from "effect"
-import { BlockNumber, ProverGas, ProverPrice, Wei } from "../../src/domain/Amount.ts"
+import { ProverGas, Wei } from "../../src/domain/Amount.ts"
 import type { BlockRef, Header } from "../../src/domain/Block.ts"
-import { Checkpoint, genesisCheckpoint } from "../../src/domain/Checkpoint.ts"
+import { type Checkpoint, genesisCheckpoint } from "../../src/domain/Checkpoint.ts"
 import type { TransactionHash } from "../../src/domain/Hash.ts"
-import { concatStatements, type Proof, Statement } from "../../src/domain/Proof.ts"
+import { concatStatements, type Proof } from "../../src/domain/Proof.ts"
 import { defaultParameters, ProtocolParameters } from "../../src/domain/ProtocolParameters.ts"
 import { PriceRule } from "../../src/domain/ProverPrice.ts"
 import { revertTo } from "../../src/domain/settlement/Registry.ts"
