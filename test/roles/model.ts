@@ -23,6 +23,7 @@ import * as ModelConsensus from "../../src/simulation/ModelConsensus.ts"
 import * as ModelL1 from "../../src/simulation/ModelL1.ts"
 import * as ModelLedger from "../../src/simulation/ModelLedger.ts"
 import * as ModelProofs from "../../src/simulation/ModelProofs.ts"
+import type { ModelCall } from "../../src/simulation/ModelTransaction.ts"
 import { layerSqlite } from "../../src/store/Sqlite.ts"
 import * as SqliteStore from "../../src/store/SqliteStore.ts"
 import { prover } from "../domain/builders.ts"
@@ -31,8 +32,8 @@ export const account = prover(1)
 const stranger = prover(9)
 const checkpointInterval = 2
 export const gwei = 10n ** 9n
-/** What every call costs. */
-const gas = 500_000n
+/** What each call uses. */
+const gas = ({ kind }: ModelCall) => kind === "flag" ? 60_000n : kind === "claim" ? 50_000n : 500_000n
 
 /** The fee signal's epochs last two minutes here. */
 const parameters = new ProtocolParameters({ ...defaultParameters, signalEpoch: 120 })
@@ -188,7 +189,7 @@ const l1 = ModelL1.layer(account).pipe(
     validators: ModelConsensus.modelValidators("model", validators),
     slot: Duration.seconds(1),
     emptyBlocks: Duration.infinity,
-    gas: () => gas,
+    gas,
     first: [{ sender: ModelConsensus.consensusAccount, call: { kind: "fund", amount: Wei.make(funds) } }]
   })),
   Layer.provideMerge(ModelLedger.layer(ledgerOptions))
