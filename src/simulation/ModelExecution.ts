@@ -65,6 +65,8 @@ const eventFor = (call: ModelCall, sender: Address, at: bigint, bond: bigint, si
       return { ...by, _tag: "Fund", amount: call.amount }
     case "endow":
       return { ...by, _tag: "Endow", amount: call.amount }
+    case "lapse":
+      return { ...by, _tag: "Lapse" }
     case "nothing":
       return undefined
   }

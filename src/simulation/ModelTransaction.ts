@@ -45,6 +45,8 @@ export const ModelCall = Schema.Union([
   Schema.Struct({ kind: Schema.Literal("fund"), amount: Wei }),
   /** Pays for bonuses and bounties (RW-6, ST-6). */
   Schema.Struct({ kind: Schema.Literal("endow"), amount: Wei }),
+  /** Moves redundancy shares whose time is over to the protocol reserve (RW-4). */
+  Schema.Struct({ kind: Schema.Literal("lapse") }),
   /** Nothing: it uses its nonce. */
   Schema.Struct({ kind: Schema.Literal("nothing") })
 ])
@@ -92,6 +94,7 @@ export const modelGas = (call: ModelCall): bigint => {
     case "flag":
     case "fund":
     case "endow":
+    case "lapse":
       return 60_000n
     case "nothing":
       return 21_000n

@@ -40,7 +40,7 @@ const bringForward = Effect.fnUntraced(function*(outbox: Outbox["Service"]) {
 const included = Effect.flatMap(Knobs, ({ events }) => Effect.map(events, (all) => all.filter(({ _tag }) => _tag === "Flagged").length))
 
 /** This node may flag, as often as it likes. */
-const mayFlag = Effect.flatMap(Knobs, ({ standing }) => standing(1n, 3))
+const mayFlag = Effect.flatMap(Knobs, ({ standing }) => standing(1_000_000n, 3))
 
 describe("ND-3: the one way out", () => {
   virtual("of two processes that offer the same at once, one is taken, and it is done once", () =>

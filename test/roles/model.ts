@@ -80,7 +80,7 @@ export interface ModelKnobs {
   readonly deafen: (deaf: boolean) => Effect.Effect<void>
   /** What L1 wants per gas; half of it is the builders'. */
   readonly gasPrice: Ref.Ref<bigint>
-  /** Makes the vault think so of this node's work. */
+  /** Makes the vault think so of this node's work, a tenth of everybody's. */
   readonly standing: (reputation: bigint, updates: number) => Effect.Effect<void>
   /** Every transaction that L1 was sent, as often as it was sent. */
   readonly sent: Ref.Ref<ReadonlyArray<TransactionHash>>
@@ -147,7 +147,8 @@ const knobs = Effect.gen(function*() {
       chain.amend((state) => {
         const known = state.vault.accounts.get(account) ?? { credit: 0n, reputation: { amount: 0n, workedAt: 0n, updates: 0 } }
         const accounts = new Map(state.vault.accounts).set(account, { ...known, reputation: { amount: reputation, workedAt: 0n, updates } })
-        return { state: { ...state, vault: { ...state.vault, accounts } }, effects: [] }
+        const totalReputation = { amount: 10n * reputation, at: 0n }
+        return { state: { ...state, vault: { ...state.vault, accounts, totalReputation } }, effects: [] }
       }),
     sent: line.sent,
     reorg: (depth) => chain.reorg(depth, ({ transaction: { sender } }) => sender !== account),

@@ -1,12 +1,15 @@
 /** Tests in virtual time. */
-import { Cause, Duration, Effect, Exit, type Scope } from "effect"
+import { Cause, Duration, Effect, Exit, Logger, type Scope } from "effect"
 import { test } from "vitest"
 import { quiet, runVirtual } from "../../src/simulation/VirtualTime.ts"
+
+/** What nodes log is not what tests look at. */
+const quietly = Logger.layer([])
 
 /** A test whose program runs in virtual time, from 1970 on; its seed is its name. */
 export const virtual = <A, E>(name: string, program: () => Effect.Effect<A, E, Scope.Scope>): void =>
   test(name, async () => {
-    const exit = await runVirtual(Effect.scoped(program()), { seed: name })
+    const exit = await runVirtual(Effect.scoped(program()).pipe(Effect.provide(quietly)), { seed: name })
     if (Exit.isFailure(exit)) throw Cause.squash(exit.cause)
   })
 
