@@ -17,7 +17,7 @@ import { hashOf, type ModelCall, modelGas, ModelTransaction, rawOf, transactionO
  */
 export type Fault = "silent" | "deadly"
 
-type Question = "send" | "receipt" | "latest" | "events" | "sign"
+export type Question = "send" | "receipt" | "latest" | "events" | "sign"
 
 /** A node's line to L1: what it sent, and how to disturb it. */
 export class ModelLine extends Context.Service<ModelLine, {

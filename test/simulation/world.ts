@@ -65,13 +65,13 @@ export const activityOf = (operator: Operator) => of(operator)(Effect.flatMap(Se
 export const redundancyOf = (operator: Operator) => of(operator)(Effect.flatMap(Settler, (settler) => Effect.map(first(settler.changes()), ({ redundancy }) => redundancy)))
 export const auditOf = (operator: Operator) => of(operator)(Effect.flatMap(RewardAuditor, (auditor) => first(auditor.changes())))
 
-/** Waits, at most for a day, and looks every second. */
+/** Waits, at most for two days, and looks every second. */
 export const until = Effect.fnUntraced(function*<E, R>(what: string, condition: Effect.Effect<boolean, E, R>) {
-  for (let second = 0; second < 24 * hour; second++) {
+  for (let second = 0; second < 48 * hour; second++) {
     if (yield* condition) return
     yield* Effect.sleep("1 second")
   }
-  assert.fail(`not within a day: ${what}`)
+  assert.fail(`not within two days: ${what}`)
 })
 
 /** The books hold (RW-5), every nonce was used once (ND-3), and no role had to be restarted. */
