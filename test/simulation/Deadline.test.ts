@@ -23,14 +23,15 @@ describe("CP-4: the proof deadline", () => {
         account: alice,
         // It leaves others so long to prove what is due.
         settling: { blocksPerUpdate: 2, patience: "10 minutes" },
-        proofs: { blockTime: () => Duration.hours(25) }
+        proofs: { blockTime: () => Duration.hours(25) },
+        tick: "1 minute"
       })
       yield* node.start
       yield* pass(24 * hour)
       assert.deepStrictEqual((yield* Ref.get(node.prover.begun)).toSorted(), [1, 2])
       const before = yield* tipOf
       yield* Ref.set(node.prover.blockTime, () => Duration.seconds(4))
-      yield* until("the revert", Effect.map(said("CheckpointsReverted"), (all) => all.length > 0))
+      yield* until("the revert", Effect.map(said("CheckpointsReverted"), (all) => all.length > 0), 10)
       const [revert] = yield* said("CheckpointsReverted")
       const due = (yield* registered) + proofDeadline
       assert.isAbove(revert!.time, due)
@@ -56,15 +57,16 @@ describe("CP-4: the proof deadline", () => {
         name: "alice",
         account: alice,
         settling: { blocksPerUpdate: 2, revertUnproven: false, patience: "100 days" },
-        proofs: { blockTime: () => Duration.minutes(23 * 60 + 55) }
+        proofs: { blockTime: () => Duration.minutes(23 * 60 + 55) },
+        tick: "1 minute"
       })
-      const second = yield* makeOperator({ name: "bob", account: bob, settling: { blocksPerUpdate: 2, patience: "10 minutes" }, proofs: { blockTime: () => Duration.hours(100) } })
+      const second = yield* makeOperator({ name: "bob", account: bob, settling: { blocksPerUpdate: 2, patience: "10 minutes" }, proofs: { blockTime: () => Duration.hours(100) }, tick: "1 minute" })
       yield* Ref.set(first.line.loses, true)
       yield* first.start
       yield* second.start
-      yield* until("the update is signed", Effect.map(first.store.allOutgoing, (all) => all.length > 0))
+      yield* until("the update is signed", Effect.map(first.store.allOutgoing, (all) => all.length > 0), 10)
       yield* Ref.set(first.prover.blockTime, () => Duration.seconds(4))
-      yield* until("the revert", Effect.map(said("CheckpointsReverted"), (all) => all.length > 0))
+      yield* until("the revert", Effect.map(said("CheckpointsReverted"), (all) => all.length > 0), 10)
       yield* Ref.set(first.line.loses, false)
       yield* pass(hour)
       assert.deepStrictEqual(yield* deedsOf(bob), ["revert"])
@@ -82,7 +84,8 @@ describe("CP-4: the proof deadline", () => {
         account: alice,
         settling: { blocksPerUpdate: 2, patience: "100 days" },
         // Block 2 and its checkpoint are 20 minutes old when the ledger starts to count.
-        proofs: { blockTime: () => Duration.minutes(24 * 60 - 1) }
+        proofs: { blockTime: () => Duration.minutes(24 * 60 - 1) },
+        tick: "20 seconds"
       })
       yield* node.start
       yield* pass(26 * hour)

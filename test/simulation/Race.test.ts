@@ -25,7 +25,7 @@ const seenAt = (accounts: ReadonlyArray<typeof alice>) =>
 describe("ST-4: the idle clock", () => {
   virtual("ST-4, ST-5: five idle hours begin only with something provable", () =>
     Effect.gen(function*() {
-      const node = yield* makeOperator({ name: "alice", account: alice, settling: inTurnOnly })
+      const node = yield* makeOperator({ name: "alice", account: alice, settling: inTurnOnly, tick: "20 seconds" })
       yield* node.start
       yield* pass(6 * hour)
       const { idleSince, turn } = yield* seenAt([])
@@ -51,7 +51,7 @@ describe("ST-4: the idle clock", () => {
 
   virtual("ST-4: an update begins it anew for what is left", () =>
     Effect.gen(function*() {
-      const node = yield* makeOperator({ name: "alice", account: alice, settling: inTurnOnly })
+      const node = yield* makeOperator({ name: "alice", account: alice, settling: inTurnOnly, tick: "20 seconds" })
       yield* node.start
       yield* pass(7 * hour)
       const [race, turn, ...more] = yield* said("StateUpdated")
@@ -129,7 +129,7 @@ describe("ST-5, ST-6: race and turn", () => {
         return observe(state, at, []).turn.holder
       })
       assert.strictEqual(new Set(holders).size, 3)
-      const node = yield* makeOperator({ name: "third", account: holders[2]!, settling: inTurnOnly })
+      const node = yield* makeOperator({ name: "third", account: holders[2]!, settling: inTurnOnly, tick: "20 seconds" })
       yield* node.start
       yield* pass(7 * hour)
 

@@ -4,7 +4,7 @@ import { test } from "vitest"
 import { quiet, runVirtual } from "../../src/simulation/VirtualTime.ts"
 
 /** What nodes log is not what tests look at. */
-const quietly = Logger.layer([])
+export const quietly = Logger.layer([])
 
 /** A test whose program runs in virtual time, from 1970 on; its seed is its name. */
 export const virtual = <A, E>(name: string, program: () => Effect.Effect<A, E, Scope.Scope>): void =>

@@ -65,11 +65,11 @@ export const activityOf = (operator: Operator) => of(operator)(Effect.flatMap(Se
 export const redundancyOf = (operator: Operator) => of(operator)(Effect.flatMap(Settler, (settler) => Effect.map(first(settler.changes()), ({ redundancy }) => redundancy)))
 export const auditOf = (operator: Operator) => of(operator)(Effect.flatMap(RewardAuditor, (auditor) => first(auditor.changes())))
 
-/** Waits, at most for two days, and looks every second. */
-export const until = Effect.fnUntraced(function*<E, R>(what: string, condition: Effect.Effect<boolean, E, R>) {
-  for (let second = 0; second < 48 * hour; second++) {
+/** Waits, at most for two days, and looks again after every so many seconds. */
+export const until = Effect.fnUntraced(function*<E, R>(what: string, condition: Effect.Effect<boolean, E, R>, every = 1) {
+  for (let second = 0; second < 48 * hour; second += every) {
     if (yield* condition) return
-    yield* Effect.sleep("1 second")
+    yield* Effect.sleep(Duration.seconds(every))
   }
   assert.fail(`not within two days: ${what}`)
 })
