@@ -111,7 +111,8 @@ export const joinTurns = (world: World) =>
 /** Brings an update to L1 as the settler does; answers the gas that it used. */
 export const settle = Effect.fnUntraced(function*({ l1 }: World, update: Update) {
   const { baseFee, priorityFee } = yield* l1.gasMarket
-  const signed = yield* l1.sign(update, yield* l1.dryRun(update), { maxFeePerGas: 2n * baseFee + priorityFee, maxPriorityFeePerGas: priorityFee })
+  const call = { kind: "update", update } as const
+  const signed = yield* l1.sign(call, yield* l1.dryRun(call), { maxFeePerGas: 2n * baseFee + priorityFee, maxPriorityFeePerGas: priorityFee })
   yield* l1.send(signed)
   const receipt = yield* l1.receipt(signed.hash).pipe(
     Effect.flatMap(Effect.fromOption),

@@ -53,7 +53,7 @@ const leavesToOthers = (config: DevnetConfig, index: number) => {
 const optionsOf = (config: DevnetConfig, index: number, reservationPrice: MutableRef.MutableRef<ProverPrice>) =>
   Effect.fnUntraced(function*(url: string) {
     const { parameters } = config
-    const inFlight = { maxFeePerGas: 500_000_000_000n, replaceAfter: "30 seconds", confirmations: 1 } as const
+    const policy = config.operators[index]!
     return Layer.mergeAll(
       Layer.succeed(L1PollInterval, "250 millis"),
       Layer.succeed(PlannerOptions, {
@@ -66,10 +66,14 @@ const optionsOf = (config: DevnetConfig, index: number, reservationPrice: Mutabl
         blocksPerUpdate: config.blocksPerUpdate,
         maxBlocks: maxBlocksPerUpdate,
         patience: config.patience,
-        shares: parameters.shares,
+        parameters,
+        races: policy.settling === "race",
+        redundancy: policy.redundancy,
         // The pots here are what random traffic makes them, often nothing, and the gas is anvil's. Updates come all the same.
         profitableOnly: false,
-        ...inFlight
+        maxFeePerGas: 500_000_000_000n,
+        replaceAfter: "30 seconds",
+        confirmations: 1
       }),
       Layer.succeed(FeeOptions, {
         rule: config.ledger.price,
@@ -86,8 +90,7 @@ const optionsOf = (config: DevnetConfig, index: number, reservationPrice: Mutabl
           },
           minMargin: 0n,
           leafShare: parameters.shares.leaf + parameters.shares.merge,
-          flagAfter: BigInt(Math.ceil(Duration.toSeconds(config.operators[index]!.flagAfter))),
-          ...inFlight
+          flagAfter: BigInt(Math.ceil(Duration.toSeconds(policy.flagAfter)))
         }
       })
     )
