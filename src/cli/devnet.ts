@@ -80,6 +80,11 @@ const flags = {
     Flag.withDescription("Port on loopback where the node answers `lignum quote` (0 picks a free one); its address goes into rpc.json, too. None if not given"),
     Flag.optional
   ),
+  provingCost: Flag.String("proving-cost").pipe(
+    Flag.withSchema(Schema.BigIntFromString.check(Schema.isBetweenBigInt({ minimum: 0n, maximum: (1n << 64n) - 1n }))),
+    Flag.withDescription("What proving costs the operator, in wei per prover gas: where prices leave less, the node flags on L1; never if not given"),
+    Flag.optional
+  ),
   keys: Flag.String("keys").pipe(
     Flag.withDescription("Folder of the proving keys"),
     Flag.withDefault(defaultDevnet.keys)
@@ -159,6 +164,7 @@ export const devnet = Command.make(
       patience: defaultDevnet.patience,
       l1Port: given.l1Port,
       rpcPort: Option.getOrUndefined(given.rpcPort),
+      provingCost: Option.getOrUndefined(given.provingCost),
       keys: given.keys,
       proverCommand: Option.getOrUndefined(given.proverCommand)
     }

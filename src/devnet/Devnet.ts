@@ -24,16 +24,22 @@ import { devnetParameters, l1Accounts, startChain } from "./Chain.ts"
 import { postCheckpoints } from "./CheckpointPoster.ts"
 import { makeBacklogReader } from "./BacklogReader.ts"
 import { openDataFolder } from "./DataFolder.ts"
-import { type DevnetConfig, maxBlocksPerUpdate, settlementGasOf, targetLagOf } from "./DevnetConfig.ts"
+import { type DevnetConfig, flaggingOf, maxBlocksPerUpdate, settlementGasOf, targetLagOf } from "./DevnetConfig.ts"
 import { makeL1GasPrice } from "./L1GasPrice.ts"
-import { openRpcDoor } from "./RpcDoor.ts"
+import { announceRpcDoor, openRpcDoor } from "./RpcDoor.ts"
 import { makeSignalReader } from "./SignalReader.ts"
+
+/** How the node's transactions are sent. */
+const sending = { maxFeePerGas: 500_000_000_000n, replaceAfter: "30 seconds", confirmations: 1 } as const
 
 /** Starts a devnet; it runs until the scope closes. */
 export const startDevnet = Effect.fnUntraced(function*(config: DevnetConfig) {
   const folder = yield* openDataFolder(config.data)
   const domain = yield* Deferred.make<CertificateDomain>()
   const keys = yield* loadKeys(config.keys)
+  const roles = yield* Layer.build(Layer.provideMerge(connectRoles, MemoryTransport.layer))
+  // First of all: a taken port is found out before anything is waited for.
+  const door = config.rpcPort === undefined ? undefined : yield* Effect.provideContext(openRpcDoor(config.rpcPort), roles)
   const backlog = makeBacklogReader(targetLagOf(config))
   const signal = makeSignalReader(devnetParameters)
 
@@ -83,38 +89,28 @@ export const startDevnet = Effect.fnUntraced(function*(config: DevnetConfig) {
   yield* backlog.follow.pipe(Effect.provideContext(Context.merge(services, onL1)), Effect.forkScoped)
   yield* signal.follow.pipe(Effect.provideContext(onL1), Effect.forkScoped)
 
-  const node = yield* Layer.build(
-    connectRoles.pipe(
-      Layer.provideMerge(Layer.mergeAll(
-        MemoryTransport.layer,
-        Layer.succeedContext(onL1),
-        Layer.succeed(SettlerOptions, {
-          blocksPerUpdate: config.blocksPerUpdate,
-          maxBlocks: maxBlocksPerUpdate,
-          patience: config.patience,
-          shares: defaultShares,
-          maxFeePerGas: 500_000_000_000n,
-          // The pots here are what random traffic makes them, often nothing, and the gas is anvil's. Updates come all the same.
-          profitableOnly: false,
-          replaceAfter: "30 seconds",
-          confirmations: 1
-        }),
-        Layer.succeed(FeeOptions, {
-          rule: config.ledger.price,
-          blockGas: ProverGas.make(BigInt(config.ledger.slots) * devnetSchedule.transfer),
-          settlement: { gas: settlementGasOf(config), l1GasPrice: yield* makeL1GasPrice(url) },
-          signal: {
-            ...devnetParameters,
-            blockTime: Duration.toSeconds(config.ledger.blockTime),
-            checkpointInterval: config.ledger.checkpointInterval
-          }
-        })
-      ))
-    )
-  )
-  const context = Context.merge(services, node)
+  const options = Context.make(SettlerOptions, {
+    blocksPerUpdate: config.blocksPerUpdate,
+    maxBlocks: maxBlocksPerUpdate,
+    patience: config.patience,
+    shares: defaultShares,
+    // The pots here are what random traffic makes them, often nothing, and the gas is anvil's. Updates come all the same.
+    profitableOnly: false,
+    ...sending
+  }).pipe(Context.add(FeeOptions, {
+    rule: config.ledger.price,
+    blockGas: ProverGas.make(BigInt(config.ledger.slots) * devnetSchedule.transfer),
+    settlement: { gas: settlementGasOf(config), l1GasPrice: yield* makeL1GasPrice(url) },
+    signal: {
+      ...devnetParameters,
+      blockTime: Duration.toSeconds(config.ledger.blockTime),
+      checkpointInterval: config.ledger.checkpointInterval
+    },
+    ...(config.provingCost === undefined ? {} : { flagging: { ...flaggingOf(config, config.provingCost), ...sending } })
+  }))
+  const context = services.pipe(Context.merge(onL1), Context.merge(roles), Context.merge(options))
   const supervisor = yield* Effect.provideContext(startRoles(), context)
-  if (config.rpcPort !== undefined) yield* Effect.provideContext(openRpcDoor(config.rpcPort, folder), context)
+  if (door !== undefined) yield* announceRpcDoor(door, folder)
   return { supervisor, url, folder, context }
 })
 

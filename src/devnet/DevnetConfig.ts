@@ -2,7 +2,9 @@
  * What a devnet can be told. Everything has a default that fits two cores.
  */
 import { Duration, Schema } from "effect"
+import type { FlagPolicy } from "../domain/FlagPolicy.ts"
 import type { SettlementGas } from "../domain/Quote.ts"
+import { defaultShares } from "../domain/Rewards.ts"
 import { DevnetLedgerConfig } from "../ledger/DevnetLedgerConfig.ts"
 import { devnetKeysDirectory } from "../proofs/CircuitKeys.ts"
 
@@ -20,6 +22,8 @@ export interface DevnetConfig {
   readonly l1Port: number
   /** Port of the node's RPC on loopback; 0 picks a free one, none opens none. */
   readonly rpcPort: number | undefined
+  /** What proving costs the node's operator, in wei per prover gas; below it the node flags on L1 (FM-3). None: it never does. */
+  readonly provingCost: bigint | undefined
   /** Folder of the proving keys. */
   readonly keys: string
   /** A program with rapidsnark's command line that takes the proving step. */
@@ -35,6 +39,14 @@ export const l1ChainId = 31_337
  */
 export const targetLagOf = ({ blocksPerUpdate, ledger }: DevnetConfig): Duration.Duration =>
   Duration.times(ledger.blockTime, 2 * (blocksPerUpdate + ledger.checkpointInterval))
+
+/** When the node flags (FM-3): once its leaf share, which has the merge share in it with Groth16, has been below the cost for a target lag. */
+export const flaggingOf = (config: DevnetConfig, costPerGas: bigint): FlagPolicy => ({
+  costPerGas,
+  minMargin: 0n,
+  leafShare: defaultShares.leaf + defaultShares.merge,
+  flagAfter: BigInt(Math.ceil(Duration.toSeconds(targetLagOf(config))))
+})
 
 /** L1 gas of settling this devnet's blocks (FM-5), as whole transactions of four validators and eight blocks were measured. */
 export const settlementGasOf = ({ blocksPerUpdate, ledger }: DevnetConfig): SettlementGas => ({
@@ -56,6 +68,7 @@ export const defaultDevnet: DevnetConfig = {
   patience: Duration.minutes(2),
   l1Port: 0,
   rpcPort: undefined,
+  provingCost: undefined,
   keys: devnetKeysDirectory,
   proverCommand: undefined
 }
