@@ -27,7 +27,8 @@ export const freshWorld = Effect.fnUntraced(function*(
   seed: string,
   genesis: Header,
   validators: number,
-  registration = devnetValidatorRegistration(new DevnetLedgerConfig({ seed, validators }))
+  registration = devnetValidatorRegistration(new DevnetLedgerConfig({ seed, validators })),
+  parameters = defaultParameters
 ) {
   const config = new DevnetLedgerConfig({ seed, validators })
   const { url } = yield* Anvil.start({ port: 0, chainId: l1ChainId })
@@ -39,7 +40,7 @@ export const freshWorld = Effect.fnUntraced(function*(
     genesis: { number: genesis.number, hash: genesis.hash, stateRoot: genesis.stateRoot },
     validators: registration,
     verifyingKeys: yield* loadVerifyingKeys(),
-    parameters: defaultParameters
+    parameters
   })
   const l1 = yield* Layer.build(Layer.provide(ViemL1.layer, Layer.succeed(ViemL1.ViemL1Options, {
     url,
