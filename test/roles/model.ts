@@ -190,13 +190,6 @@ const l1AndKnobs = Layer.effectContext(Effect.gen(function*() {
     return { unallocated: funded - credited - redundancyReserve - protocolReserve, redundancyReserve, protocolReserve, balance }
   })
 
-  const sign = (deed: Deed, nonce: number, fees: Fees): SignedTransaction => {
-    const what = typeof deed === "string" ? deed : deed.to.hash
-    const hash = TransactionHash.make(keccak256(stringToHex(`${nonce} ${what} ${fees.maxFeePerGas} ${fees.maxPriorityFeePerGas}`)))
-    signed.set(hash, { nonce, fees, deed })
-    return { nonce, raw: "0x02", hash }
-  }
-
   const deedOf = (call: Call): Deed => call.kind === "update" ? call.update.statement : call.kind
 
   const refuse = (error: string) => Effect.fail(new CallRefused({ error }))
@@ -208,6 +201,13 @@ const l1AndKnobs = Layer.effectContext(Effect.gen(function*() {
     if (deed === undefined || typeof deed === "string") return yield* refuse("the model has nothing like it")
     return accepts(now, yield* SubscriptionRef.get(ledger.state), deed) ? modelGas : yield* refuse("AlreadyProven()")
   })
+
+  const sign = (deed: Deed, nonce: number, fees: Fees): SignedTransaction => {
+    const what = typeof deed === "string" ? deed : deed.to.hash
+    const hash = TransactionHash.make(keccak256(stringToHex(`${nonce} ${what} ${fees.maxFeePerGas} ${fees.maxPriorityFeePerGas}`)))
+    signed.set(hash, { nonce, fees, deed })
+    return { nonce, raw: "0x02", hash }
+  }
 
   const flagged = Effect.zipWith(Ref.get(state), epochNow, ({ events }, epoch) => events.some((event) => event._tag === "Flagged" && event.epoch === epoch))
   const dryRunFlag = Effect.flatMap(flagged, (already) => already ? refuse("FM3_AlreadyFlagged()") : Effect.succeed(60_000n))
