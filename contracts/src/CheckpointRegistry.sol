@@ -6,20 +6,27 @@ import {SSTORE2} from "solady/utils/SSTORE2.sol";
 import {BLS} from "./BLS.sol";
 import {Checkpoint, checkpointId} from "./Types.sol";
 import {ICheckpointRegistry} from "./interfaces/ICheckpointRegistry.sol";
+import {IProverRegistry} from "./interfaces/IProverRegistry.sol";
 
-/// @title Registry of L1 checkpoints (CP-1, CP-2, CP-3)
+/// @title Registry of L1 checkpoints (CP-1 to CP-4)
 /// @notice Keeps one chain of checkpoints, each certified by more than two thirds of the validator set. Nobody owns it:
-/// only certificates of the set in force change anything.
+/// only certificates of the set in force extend it, and only the age of an unproven checkpoint takes a part of it back.
 /// @dev Storage is one word per checkpoint; the preimage travels in calldata and is checked against its id. That word
-/// holds what later transactions cannot know from the preimage, the times of its registration and of its child's (which
-/// starts the idle clock, ST-4, when the tip stands on its block), and has 64 bits left: a revert (CP-4) marks whole
-/// generations of checkpoints by one counter there instead of touching each of them. A revert finds the point to fall back to in O(1) as well: its
-/// caller names two linked checkpoints, one at or behind the proven tip and its child beyond.
+/// holds what later transactions cannot know from the preimage: when it was registered and when its child was (which
+/// starts the idle clock, ST-4, when the tip stands on its block), where it stands in the chain and among how many
+/// provers (which says who holds its redundancy turn, RW-4), and how often the chain was reverted before it (CP-4).
+///
+/// A revert touches none of the checkpoints that it ends: it opens a new generation. A checkpoint of an older one is live
+/// if the first revert after it fell back to it or beyond; later ones fall back no further, because the proven tip never
+/// moves back.
 contract CheckpointRegistry is ICheckpointRegistry {
     struct Record {
         uint64 number;
-        uint64 registeredAt;
-        uint64 continuedAt;
+        uint40 registeredAt;
+        uint40 continuedAt;
+        uint48 depth;
+        uint32 provers;
+        uint32 generation;
     }
 
     /// @dev One word, so that a registration reads the whole set description at once.
@@ -42,18 +49,38 @@ contract CheckpointRegistry is ICheckpointRegistry {
     /// @inheritdoc ICheckpointRegistry
     bytes32 public immutable genesisId;
     /// @inheritdoc ICheckpointRegistry
+    IProverRegistry public immutable provers;
+    /// @inheritdoc ICheckpointRegistry
+    address public immutable stateUpdate;
+    /// @inheritdoc ICheckpointRegistry
     bytes32 public headId;
     /// @inheritdoc ICheckpointRegistry
+    uint64 public floor;
+    /// @inheritdoc ICheckpointRegistry
+    uint32 public generation;
+    /// @inheritdoc ICheckpointRegistry
     mapping(bytes32 id => Record) public record;
+    mapping(uint32 generation => uint48) private _revertedTo;
     ValidatorSet private _set;
 
     /// @notice Starts the chain at genesis and installs the first validator set.
     /// @param genesis Checkpoint of the genesis block; its parent id is zero.
     /// @param keys Keys of the first validator set, 256 bytes each.
     /// @param possessions Their proofs of possession, 128 bytes each.
-    constructor(Checkpoint memory genesis, bytes memory keys, bytes memory possessions) {
+    /// @param provers_ The provers among whom redundancy turns go round (RW-4).
+    /// @param stateUpdate_ The only contract that may revert. It may be deployed later: its constructor checks the link.
+    constructor(
+        Checkpoint memory genesis,
+        bytes memory keys,
+        bytes memory possessions,
+        IProverRegistry provers_,
+        address stateUpdate_
+    ) {
         if (genesis.parentId != 0) revert CP1_ParentIsNotHead(genesis.parentId, 0);
-        genesisId = _append(genesis, 0, "");
+        provers = provers_;
+        stateUpdate = stateUpdate_;
+        floor = genesis.number;
+        genesisId = _append(genesis, 0, 0, "");
         _install(keys, possessions, 0);
     }
 
@@ -64,12 +91,28 @@ contract CheckpointRegistry is ICheckpointRegistry {
     {
         bytes32 head = headId;
         if (checkpoint.parentId != head) revert CP1_ParentIsNotHead(checkpoint.parentId, head);
-        uint64 headNumber = record[head].number;
-        if (checkpoint.number <= headNumber) revert CP1_NumberNotAboveHead(checkpoint.number, headNumber);
+        Record memory parent = record[head];
+        // A revert may leave a head behind the proven tip: what it must stay above is then the tip.
+        uint64 least = parent.number > floor ? parent.number : floor;
+        if (checkpoint.number <= least) revert CP1_NumberNotAboveHead(checkpoint.number, least);
+        id = checkpointId(checkpoint);
+        // A certificate outlives a revert, but what it certified must not come back by it.
+        if (record[id].registeredAt != 0) revert CP4_Reverted(id);
         ValidatorSet memory set = _set;
-        _requireCertificate(set, _checkpointDigest(set.epoch, checkpointId(checkpoint)), signers, signature);
-        record[head].continuedAt = uint64(block.timestamp);
-        return _append(checkpoint, signers, signature);
+        _requireCertificate(set, _checkpointDigest(set.epoch, id), signers, signature);
+        record[head].continuedAt = uint40(block.timestamp);
+        _append(checkpoint, parent.depth + 1, signers, signature);
+    }
+
+    /// @inheritdoc ICheckpointRegistry
+    function revertTo(bytes32 id, uint64 tipNumber) external {
+        if (msg.sender != stateUpdate) revert CP4_OnlyStateUpdate(msg.sender);
+        uint32 opened = ++generation;
+        _revertedTo[opened] = record[id].depth;
+        record[id].continuedAt = 0;
+        headId = id;
+        floor = tipNumber;
+        emit CheckpointsReverted(opened, id, record[id].number, tipNumber);
     }
 
     /// @inheritdoc ICheckpointRegistry
@@ -79,6 +122,13 @@ contract CheckpointRegistry is ICheckpointRegistry {
         ValidatorSet memory set = _set;
         _requireCertificate(set, _handOverDigest(set.epoch, keys), signers, signature);
         _install(keys, possessions, set.epoch + 1);
+    }
+
+    /// @inheritdoc ICheckpointRegistry
+    function isLive(bytes32 id) external view returns (bool) {
+        Record memory known = record[id];
+        if (known.registeredAt == 0) return false;
+        return known.generation == generation || known.depth <= _revertedTo[known.generation + 1];
     }
 
     /// @inheritdoc ICheckpointRegistry
@@ -101,12 +151,21 @@ contract CheckpointRegistry is ICheckpointRegistry {
         return _handOverDigest(_set.epoch, keys);
     }
 
-    function _append(Checkpoint memory checkpoint, uint256 signers, bytes memory signature)
+    function _append(Checkpoint memory checkpoint, uint48 depth, uint256 signers, bytes memory signature)
         private
         returns (bytes32 id)
     {
         id = checkpointId(checkpoint);
-        record[id] = Record({number: checkpoint.number, registeredAt: uint64(block.timestamp), continuedAt: 0});
+        record[id] = Record({
+            number: checkpoint.number,
+            registeredAt: uint40(block.timestamp),
+            continuedAt: 0,
+            depth: depth,
+            // Each of them bonded ether: there are never 2^32.
+            // forge-lint: disable-next-line(unsafe-typecast)
+            provers: uint32(provers.count()),
+            generation: generation
+        });
         headId = id;
         emit CheckpointRegistered(
             id, checkpoint.parentId, checkpoint.number, checkpoint.blockHash, checkpoint.stateRoot, signers, signature

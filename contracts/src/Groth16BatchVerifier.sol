@@ -24,6 +24,8 @@ contract Groth16BatchVerifier is IProofVerifier {
     error ST3_KeyInvalid();
     /// @notice The proof has the wrong length for so many blocks and ancestry steps.
     error ST3_ProofLength(uint256 given, uint256 expected);
+    /// @notice Groth16 merges nothing, so that nobody can have merged. Name no mergers.
+    error ST3_NothingMerged();
     /// @notice A public input is not reduced: hashes are below the scalar field's order.
     error ST3_InputNotInField(uint256 value);
     /// @notice A proof has a point off its curve or subgroup, or a coordinate out of range.
@@ -86,11 +88,14 @@ contract Groth16BatchVerifier is IProofVerifier {
     }
 
     /// @inheritdoc IProofVerifier
-    function verify(bytes32 from, Leaf[] calldata leaves, bytes32[] calldata ancestry, bytes calldata proof)
-        external
-        view
-        returns (bool)
-    {
+    function verify(
+        bytes32 from,
+        Leaf[] calldata leaves,
+        address[] calldata mergers,
+        bytes32[] calldata ancestry,
+        bytes calldata proof
+    ) external view returns (bool) {
+        if (mergers.length != 0) revert ST3_NothingMerged();
         uint256 count = leaves.length + ancestry.length;
         if (leaves.length == 0 || proof.length != count * PROOF_LENGTH) {
             revert ST3_ProofLength(proof.length, count * PROOF_LENGTH);

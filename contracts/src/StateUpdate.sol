@@ -1,62 +1,48 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 pragma solidity 0.8.37;
 
-import {Designation, Parameters} from "./Parameters.sol";
-import {Checkpoint, checkpointId} from "./Types.sol";
+import {Parameters} from "./Parameters.sol";
+import {Turns} from "./Turns.sol";
+import {Checkpoint, Leaf, checkpointId} from "./Types.sol";
 import {ICheckpointRegistry} from "./interfaces/ICheckpointRegistry.sol";
 import {IProofVerifier} from "./interfaces/IProofVerifier.sol";
 import {IProverRegistry} from "./interfaces/IProverRegistry.sol";
 import {IRewardVault} from "./interfaces/IRewardVault.sol";
 import {IStateUpdate} from "./interfaces/IStateUpdate.sol";
 
-/// @title The proven tip of the L2 chain (ST-1 to ST-7)
+/// @title The proven tip of the L2 chain (ST-1 to ST-7, CP-4, RW-4, RW-6)
 /// @notice Anyone moves the tip by a proof of the blocks beyond it. Nobody owns the contract; registries, vault,
 /// proof systems and parameters are fixed at deployment.
 /// @dev An update names every checkpoint that it passes although the certificate of the last one suffices: so the L1
-/// time at which each block was checkpointed is known without an index of checkpoints by number, for whatever pays by
-/// age (RW-6). Submitter and leaves reach the vault in one call; who the submission share goes to is decided here (ST-6).
-///
-/// Turns follow from what the last update left behind: the head checkpoint then (its hash is the start of the round) and
-/// the number of provers then (who registers later waits for the next update). So nobody moves a running turn, neither
-/// consensus by one more checkpoint nor a prover by one more registration.
-contract StateUpdate is IStateUpdate {
+/// time at which each block was checkpointed is known without an index of checkpoints by number (RW-6).
+contract StateUpdate is Turns {
     /// @dev One word per update, under the hash of its last block. The number tells, without verifying anything, that
-    /// a proof is entirely behind the tip. The word has room for a 184-bit commitment to the whole update (from, leaves,
-    /// submitter, time, pots), against which a redundancy claim (RW-4) can supply the data again.
+    /// a proof is entirely behind the tip. `claim` commits to what a redundant proof is held against (RW-4); zero where
+    /// nobody may bring one any more. To forge it takes a collision among 2^92 hashes, and wins a part of the redundancy
+    /// reserve at most.
     struct Boundary {
         bool proven;
         uint64 number;
+        uint184 claim;
     }
 
-    /// @inheritdoc IStateUpdate
-    ICheckpointRegistry public immutable registry;
-    /// @inheritdoc IStateUpdate
-    IRewardVault public immutable vault;
     /// @inheritdoc IStateUpdate
     mapping(uint8 system => IProofVerifier) public verifierOf;
     /// @inheritdoc IStateUpdate
     mapping(bytes32 blockHash => Boundary) public boundary;
     /// @inheritdoc IStateUpdate
-    IProverRegistry public immutable provers;
+    uint64 public immutable redundancyWindow;
     /// @inheritdoc IStateUpdate
-    uint64 public immutable idleFallback;
+    uint64 public immutable proofDeadline;
     /// @inheritdoc IStateUpdate
-    uint64 public immutable turnLength;
+    uint64 public immutable targetLag;
     /// @inheritdoc IStateUpdate
-    Designation public immutable designation;
+    uint64 public immutable bonusRamp;
     /// @inheritdoc IStateUpdate
-    uint80 public immutable fallbackBounty;
-    bytes32 private _tipHash;
-    // One word: what else an update leaves behind.
-    uint64 private _tipNumber;
-    uint64 private _updatedAt;
-    uint64 private _proversThen;
-    /// @dev Head of the checkpoint chain at the last update. Where it is the tip's own, nothing was left to prove, and
-    /// the idle clock waits for its child (ST-4).
-    bytes32 private _headThen;
+    uint80 public immutable bonusCap;
 
     /// @notice Links the contracts and starts at genesis.
-    /// @param registry_ The registry, already deployed with `genesis`.
+    /// @param registry_ The registry, already deployed for this contract's address with `genesis`.
     /// @param vault_ The vault, already deployed for this contract's address.
     /// @param provers_ The provers that take turns.
     /// @param genesis The registry's genesis checkpoint: its block is the first tip.
@@ -69,26 +55,30 @@ contract StateUpdate is IStateUpdate {
         Checkpoint memory genesis,
         IProofVerifier[] memory verifiers,
         Parameters memory parameters
-    ) {
-        if (parameters.idleFallback == 0) revert ST5_NoRace();
-        if (parameters.turnLength == 0) revert ST6_NoTurnLength();
-        idleFallback = parameters.idleFallback;
-        turnLength = parameters.turnLength;
-        designation = parameters.designation;
-        fallbackBounty = parameters.fallbackBounty;
+    ) Turns(registry_, vault_, provers_, parameters) {
+        uint256 turnsEnd = uint256(parameters.idleFallback) + parameters.turnLength;
+        if (parameters.proofDeadline <= turnsEnd) revert CP4_DeadlineBeforeTurn(parameters.proofDeadline, turnsEnd);
+        if (
+            parameters.bonusRamp == 0 || uint256(parameters.targetLag) + parameters.bonusRamp > parameters.proofDeadline
+        ) {
+            revert RW6_RampInvalid(parameters.bonusRamp);
+        }
+        redundancyWindow = parameters.redundancyWindow;
+        proofDeadline = parameters.proofDeadline;
+        targetLag = parameters.targetLag;
+        bonusRamp = parameters.bonusRamp;
+        bonusCap = parameters.bonusCap;
         bytes32 given = checkpointId(genesis);
         bytes32 registered = registry_.genesisId();
         if (given != registered) revert GenesisMismatch(given, registered);
-        address linked = vault_.stateUpdate();
-        if (linked != address(this)) revert VaultNotLinked(address(this), linked);
-        registry = registry_;
-        vault = vault_;
-        provers = provers_;
+        _requireLinked(address(vault_), vault_.stateUpdate());
+        _requireLinked(address(registry_), registry_.stateUpdate());
         for (uint8 system = 1; system <= verifiers.length; ++system) {
             if (address(verifiers[system - 1]).code.length == 0) revert ST3_SystemUnknown(system);
             verifierOf[system] = verifiers[system - 1];
         }
         _moveTip(genesis.blockHash, genesis.number);
+        boundary[genesis.blockHash] = Boundary({proven: true, number: genesis.number, claim: 0});
     }
 
     /// @inheritdoc IStateUpdate
@@ -115,76 +105,140 @@ contract StateUpdate is IStateUpdate {
         bytes32 toHash = update.leaves[count - 1].blockHash;
         bytes32 id = _requireContinued(update, fromNumber, toNumber, toHash);
         _requireProven(update, toHash);
+        _accept(update, update.leaves[overlap:], fromHash, fromNumber, id);
+    }
 
+    /// @inheritdoc IStateUpdate
+    function submitRedundant(Redundancy calldata redundancy) external {
+        Transition calldata transition = redundancy.transition;
+        uint256 count = transition.leaves.length;
+        bytes32 toHash = count == 0 ? bytes32(0) : transition.leaves[count - 1].blockHash;
+        if (count == 0 || boundary[toHash].claim != _claimOf(transition)) revert RW4_TransitionUnknown(toHash);
+        address holder = transition.holder;
+        if (msg.sender != holder) revert RW4_NotYourTurn(holder);
+        uint256 closesAt = transition.settledAt + redundancyWindow;
+        if (block.timestamp > closesAt) revert RW4_WindowClosed(closesAt);
+        if (redundancy.provers.length != count) revert RW4_LeafCount(redundancy.provers.length, count);
+
+        Leaf[] memory leaves = transition.leaves;
+        uint256[] memory earned = new uint256[](count);
+        uint256 gas;
+        bool any;
+        for (uint256 i; i < count; ++i) {
+            address prover = redundancy.provers[i];
+            if (prover == holder && leaves[i].prover != holder && transition.shares[i] != 0) {
+                earned[i] = transition.shares[i];
+                gas += leaves[i].proverGas;
+                any = true;
+            }
+            leaves[i].prover = prover;
+        }
+        if (!any) revert RW4_NothingEarned();
+        IProofVerifier verifier = _verifier(redundancy.system);
+        if (!verifier.verify(transition.from, leaves, redundancy.mergers, new bytes32[](0), redundancy.proof)) {
+            revert ST3_ProofInvalid();
+        }
+        boundary[toHash].claim = 0;
+        uint256 sum = vault.rewardRedundancy(holder, transition.fromNumber + 1, earned, gas, transition.settledAt);
+        emit RedundancyProven(toHash, holder, redundancy.system, sum);
+    }
+
+    /// @inheritdoc IStateUpdate
+    function revertUnproven(Checkpoint calldata fallbackTo, Checkpoint calldata oldest) external {
+        bytes32 head = checkpointId(fallbackTo);
+        if (oldest.parentId != head) revert CP4_NotLinked();
+        bytes32 id = checkpointId(oldest);
+        if (!registry.isLive(id)) revert CP4_NotLive(id);
+        uint64 tipNumber = _tipNumber;
+        if (fallbackTo.number > tipNumber || oldest.number <= tipNumber) revert CP4_NotOldest(tipNumber);
+        (, uint40 registeredAt,,,,) = registry.record(id);
+        uint256 due = registeredAt + proofDeadline;
+        if (block.timestamp <= due) revert CP4_NotDue(due);
+        _restartClock(head);
+        registry.revertTo(head, tipNumber);
+    }
+
+    /// @dev Moves the tip and has the new blocks paid. Everything is checked by now, but for an exclusive turn (ST-6).
+    function _accept(Update calldata update, Leaf[] calldata leaves, bytes32 fromHash, uint64 fromNumber, bytes32 id)
+        private
+    {
+        bytes32 toHash = leaves[leaves.length - 1].blockHash;
+        // forge-lint: disable-next-line(unsafe-typecast)
+        uint64 toNumber = fromNumber + uint64(leaves.length);
         (address payee, uint80 bounty) = _designate(toNumber);
+        uint256[] memory bonuses = _bonuses(update.checkpoints, id, fromNumber + 1, leaves.length);
         _moveTip(toHash, toNumber);
         emit StateUpdated(fromHash, toHash, fromNumber, toNumber, update.system, msg.sender, id);
-        vault.reward(update.leaves[overlap:], fromNumber + 1, payee, bounty);
+        uint256[] memory shares = vault.reward(leaves, update.mergers, bonuses, fromNumber + 1, payee, bounty);
+        boundary[toHash] = Boundary({
+            proven: true,
+            number: toNumber,
+            claim: _openRedundancy(
+                Transition(fromHash, fromNumber, leaves, shares, _redundancyHolder(id), uint64(block.timestamp))
+            )
+        });
     }
 
-    /// @inheritdoc IStateUpdate
-    function tip() external view returns (bytes32 blockHash, uint64 number) {
-        return (_tipHash, _tipNumber);
+    /// @dev RW-4: what a redundant proof will be held against; nothing where nobody holds the turn.
+    function _openRedundancy(Transition memory transition) private returns (uint184) {
+        if (transition.holder == address(0)) return 0;
+        uint256 count = transition.leaves.length;
+        address[] memory paid = new address[](count);
+        for (uint256 i; i < count; ++i) {
+            paid[i] = transition.leaves[i].prover;
+        }
+        emit RedundancyOpened(
+            transition.leaves[count - 1].blockHash,
+            transition.holder,
+            transition.settledAt + redundancyWindow,
+            paid,
+            transition.shares
+        );
+        return _claimOf(transition);
     }
 
-    /// @inheritdoc IStateUpdate
-    function idleSince() external view returns (uint64) {
-        return _idleSince();
+    /// @dev RW-4: the checkpoint's place in the chain draws the holder, the next one in order stands in for the submitter.
+    function _redundancyHolder(bytes32 id) private view returns (address holder) {
+        (,,, uint48 depth, uint32 among,) = registry.record(id);
+        holder = provers.proverAt(depth, among);
+        if (holder == msg.sender) holder = provers.proverAt(uint256(depth) + 1, among);
+        if (holder == msg.sender) holder = address(0);
     }
 
-    /// @inheritdoc IStateUpdate
-    function turn() external view returns (bool inFallback, uint64 index, address holder, uint64 endsAt) {
-        return _turn();
+    function _claimOf(Transition memory transition) private pure returns (uint184) {
+        // The lower 184 bits: the rest of the word is the boundary's.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        return uint184(uint256(keccak256(abi.encode(transition))));
     }
 
-    /// @dev ST-4. An update knows whether a checkpoint beyond the new tip was there: if so the clock runs from the
-    /// update, which came later. If not, the head was the tip's own checkpoint, and its child starts the clock.
-    function _idleSince() private view returns (uint64) {
-        (uint64 number,, uint64 continuedAt) = registry.record(_headThen);
-        return number > _tipNumber ? _updatedAt : continuedAt;
-    }
-
-    function _turn() private view returns (bool inFallback, uint64 index, address holder, uint64 endsAt) {
-        uint64 since = _idleSince();
-        if (since == 0) return (false, 0, address(0), 0);
-        uint64 begin = since + idleFallback;
-        if (block.timestamp < begin) return (false, 0, address(0), begin);
-        inFallback = true;
-        index = (uint64(block.timestamp) - begin) / turnLength;
-        endsAt = begin + (index + 1) * turnLength;
-        // The number cannot pass the word: the round starts within its lower 128 bits.
-        if (designation != Designation.Open) {
-            holder = provers.proverAt(uint256(uint128(uint256(_headThen))) + index, _proversThen);
+    /// @dev RW-6: the age bonus of each new block; empty while the oldest checkpoint of them is within the target lag.
+    function _bonuses(Checkpoint[] calldata passed, bytes32 lastId, uint64 firstNumber, uint256 count)
+        private
+        view
+        returns (uint256[] memory bonuses)
+    {
+        uint256 place;
+        while (passed[place].number < firstNumber) ++place;
+        uint256 bonus = _bonusOf(passed, place, lastId);
+        if (bonus == 0) return bonuses;
+        bonuses = new uint256[](count);
+        for (uint256 i; i < count; ++i) {
+            if (passed[place].number < firstNumber + i) bonus = _bonusOf(passed, ++place, lastId);
+            bonuses[i] = bonus;
         }
     }
 
-    /// @dev ST-5, ST-6: whom the submission share goes to (zero: the protocol reserve), and the bounty on top.
-    function _designate(uint64 toNumber) private returns (address payee, uint80 bounty) {
-        // The idle clock never starts before the last update: within the fallback time of it, there is nothing to ask.
-        if (block.timestamp - _updatedAt < idleFallback) return (msg.sender, 0);
-        (bool inFallback, uint64 index, address holder,) = _turn();
-        if (!inFallback) return (msg.sender, 0);
-        emit UpdatedInTurn(toNumber, index, holder, msg.sender);
-        if (designation == Designation.Open) return (msg.sender, fallbackBounty);
-        // Nobody is designated: the race goes on, unpaid by the reserve.
-        if (holder == address(0)) return (msg.sender, 0);
-        if (holder == msg.sender) return (holder, fallbackBounty);
-        if (designation == Designation.Exclusive) revert ST6_NotYourTurn(holder);
-        return (address(0), 0);
+    function _bonusOf(Checkpoint[] calldata passed, uint256 place, bytes32 lastId) private view returns (uint256) {
+        bytes32 id = place + 1 == passed.length ? lastId : passed[place + 1].parentId;
+        (, uint40 registeredAt,,,,) = registry.record(id);
+        uint256 age = block.timestamp - registeredAt;
+        if (age <= targetLag) return 0;
+        uint256 late = age - targetLag;
+        return late < bonusRamp ? bonusCap * late / bonusRamp : bonusCap;
     }
 
-    function _moveTip(bytes32 blockHash, uint64 number) private {
-        _tipHash = blockHash;
-        _tipNumber = number;
-        _updatedAt = uint64(block.timestamp);
-        // forge-lint: disable-next-line(unsafe-typecast)
-        _proversThen = uint64(provers.count());
-        _headThen = registry.headId();
-        boundary[blockHash] = Boundary({proven: true, number: number});
-    }
-
-    /// @dev ST-2. Registered checkpoints have registered parents (CP-1), so that only the last one is looked up, and the
-    /// first one's parent for where it stands.
+    /// @dev ST-2. Registered checkpoints have registered parents (CP-1) and a live one has live parents (CP-4), so that only
+    /// the last one is looked up, and the first one's parent for where it stands.
     function _requireContinued(Update calldata update, uint64 tipNumber, uint64 toNumber, bytes32 toHash)
         private
         view
@@ -196,19 +250,18 @@ contract StateUpdate is IStateUpdate {
             if (i != 0 && update.checkpoints[i].parentId != id) revert ST2_CheckpointsNotLinked(i);
             id = checkpointId(update.checkpoints[i]);
         }
-        (uint64 number, uint64 registeredAt,) = registry.record(id);
-        if (registeredAt == 0) revert ST2_CheckpointUnknown(id);
-        (uint64 parentNumber,,) = registry.record(update.checkpoints[0].parentId);
+        if (!registry.isLive(id)) revert ST2_CheckpointUnknown(id);
+        (uint64 parentNumber,,,,,) = registry.record(update.checkpoints[0].parentId);
         if (parentNumber > tipNumber) revert ST2_CheckpointsMissing(parentNumber, tipNumber);
         // The certificate vouches for number and hash together: END is the checkpoint's block, or lies before it.
+        uint64 number = update.checkpoints[count - 1].number;
         bool same = toHash == update.checkpoints[count - 1].blockHash;
         if (same ? number != toNumber : number <= toNumber) revert ST2_NotContinued(toNumber, number);
     }
 
     /// @dev ST-3. An overlap is verified with the rest: a recursive proof cannot be cut.
     function _requireProven(Update calldata update, bytes32 toHash) private view {
-        IProofVerifier verifier = verifierOf[update.system];
-        if (address(verifier) == address(0)) revert ST3_SystemUnknown(update.system);
+        IProofVerifier verifier = _verifier(update.system);
         bytes32 checkpointHash = update.checkpoints[update.checkpoints.length - 1].blockHash;
         bytes32[] memory path;
         // Without ancestry the path is empty and END is the checkpoint's block; else the path ends there.
@@ -220,6 +273,17 @@ contract StateUpdate is IStateUpdate {
             }
             path[steps] = checkpointHash;
         }
-        if (!verifier.verify(update.from, update.leaves, path, update.proof)) revert ST3_ProofInvalid();
+        if (!verifier.verify(update.from, update.leaves, update.mergers, path, update.proof)) {
+            revert ST3_ProofInvalid();
+        }
+    }
+
+    function _verifier(uint8 system) private view returns (IProofVerifier verifier) {
+        verifier = verifierOf[system];
+        if (address(verifier) == address(0)) revert ST3_SystemUnknown(system);
+    }
+
+    function _requireLinked(address contract_, address linked) private view {
+        if (linked != address(this)) revert NotLinked(contract_, address(this), linked);
     }
 }

@@ -50,10 +50,10 @@ abstract contract World is Base {
         genesis = Checkpoint({parentId: 0, number: 0, blockHash: blockHash(0), stateRoot: stateRoot(0)});
         head = genesis;
         (bytes memory keys, bytes memory possessions) = Signers.set(FIRST_VALIDATOR, VALIDATORS);
-        registry = new CheckpointRegistry(genesis, keys, possessions);
         provers = new ProverRegistry(parameters);
-        address predicted = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 1);
-        vault = new RewardVault(predicted, shares);
+        address predicted = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 2);
+        registry = new CheckpointRegistry(genesis, keys, possessions, provers, predicted);
+        vault = new RewardVault(predicted, shares, parameters);
         IProofVerifier[] memory verifiers = new IProofVerifier[](1);
         verifiers[0] = verifier;
         state = new StateUpdate(registry, vault, provers, genesis, verifiers, parameters);
@@ -64,9 +64,22 @@ abstract contract World is Base {
             idleFallback: 5 hours,
             turnLength: 30 minutes,
             leaveDelay: 1 days,
+            redundancyWindow: 1 hours,
+            proofDeadline: 1 days,
+            targetLag: 30 minutes,
+            bonusRamp: 12 hours,
+            signalEpoch: 1 hours,
+            reputationHalfLife: 7 days,
             designation: Designation.Preferred,
             fallbackBounty: 0.5 ether,
-            bond: 1 ether
+            bonusCap: 0.12 ether,
+            bond: 1 ether,
+            minUpdates: 3,
+            signalQuorum: 3333,
+            signalCap: 2000,
+            signalStep: 1_250_000,
+            signalMax: 8_000_000,
+            signalDecay: 900_000
         });
     }
 

@@ -52,6 +52,14 @@ interface IRewardVault {
     /// @param lastNumber Number of the last block.
     /// @param amount Wei.
     event Released(Reserve indexed reserve, uint64 firstNumber, uint64 lastNumber, uint256 amount);
+    /// @notice Redundancy shares that nobody earned in time moved to the protocol reserve (RW-4).
+    /// @param amount Wei.
+    event Lapsed(uint256 amount);
+    /// @notice A turn passed without an update: its holder lost half of its reputation (ST-6).
+    /// @param turn Index of the turn since the race ended, from zero.
+    /// @param holder Whose turn it was.
+    /// @param lost Prover gas that its reputation was reduced by.
+    event TurnMissed(uint64 indexed turn, address indexed holder, uint256 lost);
     /// @notice The vault held less than a block collected (RW-1).
     /// @param number Number of the block.
     /// @param proverFees What the block collected, in wei.
@@ -64,6 +72,8 @@ interface IRewardVault {
 
     /// @notice The shares must sum to 10,000 basis points.
     error RW2_SharesDoNotSum(uint256 sum);
+    /// @notice Redundant proofs need a time above zero in which they are paid.
+    error RW4_NoWindow();
     /// @notice Only the state update contract that the vault was deployed for may credit.
     error RW5_OnlyStateUpdate(address caller);
     /// @notice The account is owed nothing. Read `creditOf` first.
@@ -76,13 +86,51 @@ interface IRewardVault {
     /// @notice Pays in money for future pots. Anyone may; the rollup deposits the prover fees it collected.
     function fund() external payable;
 
-    /// @notice Splits the pots of freshly proven blocks into credits and reserves (RW-1, RW-2, RW-3). Only by the state update.
+    /// @notice Pays into the protocol reserve, which bonuses and bounties come from (RW-6, ST-6). Anyone may; a rollup that
+    /// starts has no reserve of its own yet.
+    function endow() external payable;
+
+    /// @notice Splits the pots of freshly proven blocks into credits and reserves (RW-1, RW-2, RW-3, RW-6). Only by the
+    /// state update.
     /// @param leaves The blocks, oldest first; each is paid once because the proven tip moves past it.
+    /// @param mergers Who did the merging, one for each merge; none where the merge share goes to the leaves (RW-2).
+    /// @param bonuses What the protocol reserve adds to each block's pot, as far as it can, in wei; empty for none (RW-6).
     /// @param firstNumber Number of the first block.
     /// @param submitter Who earns the submission share and the bounty; zero if nobody does, and the share goes to the
     /// protocol reserve (ST-6).
     /// @param bounty What the protocol reserve pays on top, at most, in wei; zero where nobody earns it (ST-6).
-    function reward(Leaf[] calldata leaves, uint64 firstNumber, address submitter, uint80 bounty) external;
+    /// @return redundancyShares What a redundant proof of each block earns, in wei (RW-4).
+    function reward(
+        Leaf[] calldata leaves,
+        address[] calldata mergers,
+        uint256[] calldata bonuses,
+        uint64 firstNumber,
+        address submitter,
+        uint80 bounty
+    ) external returns (uint256[] memory redundancyShares);
+
+    /// @notice Credits the shares that a redundant proof earned (RW-4). Only by the state update.
+    /// @param holder The turn-holder.
+    /// @param firstNumber Number of the first block of the transition.
+    /// @param earned Share of each block in wei; zero where the holder earns nothing.
+    /// @param gas Prover gas of the blocks that it earns.
+    /// @param settledAt L1 time of the update in seconds.
+    /// @return sum All that was credited, in wei.
+    function rewardRedundancy(
+        address holder,
+        uint64 firstNumber,
+        uint256[] calldata earned,
+        uint256 gas,
+        uint64 settledAt
+    ) external returns (uint256 sum);
+
+    /// @notice Halves the reputation of those whose turns passed without an update (ST-6). Only by the state update.
+    /// @param firstTurn Index of the first of these turns.
+    /// @param holders Whose turns they were, one after the other; zero for nobody's.
+    function forfeit(uint64 firstTurn, address[] calldata holders) external;
+
+    /// @notice Moves redundancy shares that can no longer be earned to the protocol reserve (RW-4). Anyone may; rewards do it, too.
+    function lapse() external;
 
     /// @notice Pays an account all that it is owed (RW-5). Anyone may trigger it, the money goes to the account itself:
     /// a prover's key can stay cold while another key pays the gas.
@@ -99,7 +147,7 @@ interface IRewardVault {
     /// @return Wei.
     function unallocated() external view returns (uint256);
 
-    /// @notice Redundancy shares set aside for turn-holders (RW-4).
+    /// @notice Redundancy shares set aside for turn-holders (RW-4), with those that lapse at the next reward.
     /// @return Wei.
     function redundancyReserve() external view returns (uint256);
 
@@ -114,4 +162,8 @@ interface IRewardVault {
     /// @notice The only contract that may credit.
     /// @return Its address.
     function stateUpdate() external view returns (address);
+
+    /// @notice Time from an update to the end of its redundancy turn (RW-4).
+    /// @return Seconds.
+    function redundancyWindow() external view returns (uint40);
 }

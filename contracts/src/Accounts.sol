@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+pragma solidity 0.8.37;
+
+import {integerExponential} from "./Exponential.sol";
+import {IReputation} from "./interfaces/IReputation.sol";
+
+/// @title What the vault knows of each account: what it is owed, and its reputation (FM-3)
+/// @notice Reputation is prover gas that L1 credited, halved with every half-life that passed since.
+/// @dev One word per account, because both change at the same moments: keeping reputation costs no storage write of its own.
+/// The total of all reputations decays by the same factor as its parts, so that it needs no list of them.
+abstract contract Accounts is IReputation {
+    struct Account {
+        uint96 credit;
+        uint80 reputation;
+        uint40 workedAt;
+        uint32 updates;
+    }
+
+    struct Total {
+        uint96 reputation;
+        uint40 since;
+    }
+
+    uint256 private constant ONE = 1e9;
+    /// @dev The natural logarithm of 2, in millionths.
+    uint256 private constant LN2 = 693_147;
+    uint256 private constant MILLION = 1e6;
+
+    uint32 private immutable _halfLife;
+    mapping(address account => Account) internal _accounts;
+    Total private _total;
+
+    /// @notice A half-life of no time: nothing would ever count.
+    error FM3_NoHalfLife();
+
+    constructor(uint32 halfLife) {
+        if (halfLife == 0) revert FM3_NoHalfLife();
+        _halfLife = halfLife;
+    }
+
+    /// @inheritdoc IReputation
+    function reputationOf(address account) external view returns (uint256 reputation, uint256 updates) {
+        Account memory known = _accounts[account];
+        return (_decayed(known.reputation, block.timestamp - known.workedAt), known.updates);
+    }
+
+    /// @inheritdoc IReputation
+    function totalReputation() public view returns (uint256) {
+        return _decayed(_total.reputation, block.timestamp - _total.since);
+    }
+
+    // All narrowing below is of values that were just held below the type's maximum, or of times.
+    // forge-lint: disable-start(unsafe-typecast)
+
+    /// @dev Adds prover gas to a reputation. Its caller adds the same to the total, once for all accounts of an update.
+    function _work(Account memory account, uint256 gas) internal view {
+        uint256 elapsed = block.timestamp - account.workedAt;
+        uint256 grown = gas + (elapsed == 0 ? account.reputation : _decayed(account.reputation, elapsed));
+        account.reputation = grown < type(uint80).max ? uint80(grown) : type(uint80).max;
+        // Leaves of one update share a second, and count as one.
+        if (elapsed != 0) ++account.updates;
+        account.workedAt = uint40(block.timestamp);
+    }
+
+    function _addToTotal(uint256 gas) internal {
+        uint256 grown = totalReputation() + gas;
+        _total = Total({
+            reputation: grown < type(uint96).max ? uint96(grown) : type(uint96).max, since: uint40(block.timestamp)
+        });
+    }
+
+    /// @dev ST-6: halves a reputation where it stands, so that its decay goes on from when it last grew.
+    function _forfeit(address holder) internal returns (uint256 lost) {
+        Account storage account = _accounts[holder];
+        uint80 reputation = account.reputation;
+        lost = _decayed(reputation, block.timestamp - account.workedAt) / 2;
+        account.reputation = reputation - reputation / 2;
+        uint256 total = totalReputation();
+        _total = Total({reputation: uint96(lost < total ? total - lost : 0), since: uint40(block.timestamp)});
+    }
+
+    // forge-lint: disable-end(unsafe-typecast)
+
+    function _decayed(uint256 reputation, uint256 elapsed) private view returns (uint256) {
+        uint256 halves = elapsed / _halfLife;
+        if (halves >= 96 || reputation == 0) return 0;
+        uint256 exponent = (elapsed % _halfLife) * LN2 / _halfLife;
+        return (reputation >> halves) * ONE / integerExponential(ONE, exponent, MILLION);
+    }
+}
