@@ -258,8 +258,8 @@ export const rewardRedundancy = (
   const vault = lapsed.state
   const posting = new Posting(lapsed, parameters, now)
   const sum = earned.reduce((total, each) => total + each, 0n)
-  posting.move("Released", "redundancy", firstNumber, BlockNumber.make(firstNumber + earned.length - 1), sum)
   earned.forEach((share, i) => posting.credit(BlockNumber.make(firstNumber + i), holder, "redundancy", share))
+  posting.move("Released", "redundancy", firstNumber, BlockNumber.make(firstNumber + earned.length - 1), sum)
   posting.work(holder, gas)
   const isYoung = settledAt / BigInt(parameters.redundancyWindow) === vault.window
   return {

@@ -86,8 +86,8 @@ describe("RW-4: a redundant proof", () => {
   it("RW-4: earns each block's share once, and reputation for the work", () => {
     const { holder, refused, scenario, submit } = opened()
     assert.deepEqual(submit(), [
-      { _tag: "Released", reserve: "redundancy", firstNumber: 1 as never, lastNumber: 3 as never, amount: 3n * share },
       ...[1, 2, 3].map((number) => ({ _tag: "Credited" as const, number: number as never, account: holder, kind: "redundancy" as const, amount: share })),
+      { _tag: "Released", reserve: "redundancy", firstNumber: 1 as never, lastNumber: 3 as never, amount: 3n * share },
       { _tag: "RedundancyProven", toHash: ref(3).hash, holder, system: 1, earned: 3n * share }
     ])
     assert.strictEqual(scenario.credit(holder), 3n * share)
