@@ -218,10 +218,10 @@ export class World {
         coverage?.note(event._tag, error)
       } else {
         const { effects, state: next } = stepped.success
-        const refusal = await this.#dryRun(transaction, event.at)
-        if (refusal !== undefined) return { call, what: `outcome of ${event._tag}`, contracts: refusal, pure: "no error" }
         const { logs, status } = await this.#send(transaction, event.at)
-        if (status !== "0x1") return { call, what: `outcome of ${event._tag}`, contracts: "out of gas", pure: "no error" }
+        if (status !== "0x1") {
+          return { call, what: `outcome of ${event._tag}`, contracts: await this.#dryRun(transaction, event.at) ?? "out of gas", pure: "no error" }
+        }
         const contracts = logs.map((log) => this.#decodeLog(log))
         const pure = effects.map(emitted)
         const place = contracts.findIndex((each, i) => each !== pure[i])
