@@ -11,7 +11,7 @@ import { parameterSets } from "./Parameters.ts"
 import { connect } from "./Rpc.ts"
 import { genesis, pairs } from "./Setting.ts"
 import { shrink } from "./Shrink.ts"
-import { type Mismatch, sources, World } from "./World.ts"
+import { deployWorlds, type Mismatch, sources } from "./World.ts"
 
 export interface Options {
   readonly histories: number
@@ -30,6 +30,18 @@ export interface Failure extends Mismatch {
   readonly history: ReadonlyArray<Scripted>
 }
 
+/** For JSON: bigints as decimal strings. */
+export const plain = (_: string, value: unknown) => typeof value === "bigint" ? value.toString() : value
+
+/** What anybody needs to see a failure again, and to see through it. */
+export const described = ({ call, contracts, history, parameters, pure, seed, what }: Failure): string =>
+  [
+    `seed ${seed}, parameters ${parameters}: after call ${call} of these, ${what} differs`,
+    `contracts: ${contracts}`,
+    `pure:      ${pure}`,
+    ...history.map((scripted, i) => `${i}: ${JSON.stringify(scripted, plain)}`)
+  ].join("\n")
+
 export interface Report {
   readonly histories: number
   readonly calls: number
@@ -44,7 +56,7 @@ export const differential = Effect.fnUntraced(function*({ events, histories, pro
   progress("compiling the contracts")
   const contracts = compile(...sources)
   const rpc = yield* Effect.acquireRelease(Effect.promise(() => connect(url)), ({ close }) => Effect.sync(close))
-  const worlds = yield* Effect.promise(() => World.deployAll(rpc, contracts, parameterSets))
+  const worlds = yield* Effect.promise(() => deployWorlds(rpc, contracts, parameterSets))
   return yield* Effect.promise(async (): Promise<Report> => {
     const coverage = new Coverage()
     const begun = performance.now()

@@ -9,7 +9,7 @@ import { Leaf } from "../../src/domain/Proof.ts"
 import type { Transition } from "../../src/domain/settlement/Redundancy.ts"
 import { isLive } from "../../src/domain/settlement/Registry.ts"
 import { turnAt } from "../../src/domain/settlement/Turns.ts"
-import type { State } from "../../src/domain/Settlement.ts"
+import type { Event, State } from "../../src/domain/Settlement.ts"
 import type { SeededRandom } from "../../src/ledger/SeededRandom.ts"
 
 /** Accounts that act and are paid. */
@@ -106,42 +106,48 @@ export const provable = ({ checkpoints, state }: Draft): ReadonlyArray<Checkpoin
 export const passed = ({ checkpoints, state }: Draft): ReadonlyArray<Checkpoint> =>
   checkpoints.filter(({ id, number }) => number <= state.tip.number && isLive(state.registry, id))
 
-/** Times at which some rule begins to say something else. */
-const boundaries = (draft: Draft, now: bigint): ReadonlyArray<bigint> => {
+type Kind = Event["_tag"]
+
+/** Times at which some rule begins to say something else, and the call that feels it. */
+const boundaries = (draft: Omit<Draft, "at">, now: bigint): ReadonlyArray<readonly [time: bigint, kind: Kind]> => {
   const { state: { parameters, provers, registry, vault }, transitions } = draft
   const seconds = (name: "proofDeadline" | "targetLag" | "bonusRamp" | "turnLength" | "redundancyWindow" | "signalEpoch" | "reputationHalfLife") =>
     BigInt(parameters[name])
-  const turn = turnAt(draft.state, now)
+  const { endsAt } = turnAt(draft.state, now)
   const next = (length: bigint) => (now / length + 1n) * length
+  const beyond = provable({ ...draft, at: now })
   return [
-    ...provable(draft).slice(0, 3).flatMap(({ id }) => {
-      const { registeredAt } = registry.records.get(id)!
-      const lag = registeredAt + seconds("targetLag")
-      return [registeredAt + seconds("proofDeadline"), lag, lag + seconds("bonusRamp")]
+    ...beyond.slice(0, 1).map(({ id }) => [registry.records.get(id)!.registeredAt + seconds("proofDeadline"), "RevertUnproven"] as const),
+    ...beyond.slice(0, 3).flatMap(({ id }) => {
+      const lag = registry.records.get(id)!.registeredAt + seconds("targetLag")
+      return [[lag, "SubmitUpdate"], [lag + seconds("bonusRamp"), "SubmitUpdate"]] as const
     }),
-    ...(turn.endsAt === 0n ? [] : [0n, 1n, 2n, 8n, 9n].map((turns) => turn.endsAt + turns * seconds("turnLength"))),
-    ...transitions.slice(-3).map(({ settledAt }) => settledAt + seconds("redundancyWindow")),
-    ...provers.leaving.values(),
-    next(seconds("redundancyWindow")),
-    next(seconds("redundancyWindow")) + seconds("redundancyWindow"),
-    next(seconds("signalEpoch")),
-    next(seconds("signalEpoch")) + 7n * seconds("signalEpoch"),
-    ...[...vault.accounts.values()].slice(0, 2).map(({ reputation }) => reputation.workedAt + seconds("reputationHalfLife"))
+    ...(endsAt === 0n ? [] : [0n, 1n, 2n, 8n, 9n].map((turns) => [endsAt + turns * seconds("turnLength"), "SubmitUpdate"] as const)),
+    ...transitions.slice(-3).map(({ settledAt }) => [settledAt + seconds("redundancyWindow"), "SubmitRedundant"] as const),
+    ...[...provers.leaving.values()].map((time) => [time, "Withdraw"] as const),
+    [next(seconds("redundancyWindow")), "SubmitRedundant"],
+    [next(seconds("redundancyWindow")) + seconds("redundancyWindow"), "Lapse"],
+    [next(seconds("signalEpoch")), "Flag"],
+    [next(seconds("signalEpoch")) + 7n * seconds("signalEpoch"), "Flag"],
+    ...[...vault.accounts.values()].slice(0, 2).map(({ reputation }) => [reputation.workedAt + seconds("reputationHalfLife"), "Flag"] as const)
   ]
 }
 
-/** When the next call comes: soon, on a boundary or a second beside it, or after a long silence. */
-export const nextTime = (draft: Omit<Draft, "at">, last: bigint): bigint => {
+/** When the next call comes: soon, on a boundary or a second beside it, or after a long silence; and which call would feel a boundary. */
+export const nextTime = (draft: Omit<Draft, "at">, last: bigint): { readonly at: bigint; readonly kind?: Kind } => {
   const { jumps, random, state: { parameters } } = draft
-  const soon = () => last + 1n + random.below(BigInt(Math.ceil(parameters.turnLength / 10)))
+  const soon = () => ({ at: last + 1n + random.below(BigInt(Math.ceil(parameters.turnLength / 10))) })
   return weighted(random, [
     [80, soon],
     [jumps, () => {
-      const near = boundaries({ ...draft, at: last }, last).flatMap((time) => [time - 1n, time, time + 1n]).filter((time) => time > last)
-      return near.length === 0 ? soon() : pick(random, near)
+      const ahead = boundaries(draft, last).filter(([time]) => time > last + 1n)
+      if (ahead.length === 0) return soon()
+      const kind = pick(random, [...new Set(ahead.map(([, each]) => each))])
+      const [time] = pick(random, ahead.filter(([, each]) => each === kind))
+      return { at: time - 1n + random.below(3n), kind }
     }],
-    [20, () => last],
-    [jumps > 30 ? 1 : 0, () => last + random.below(BigInt(parameters.proofDeadline * 2))],
-    [jumps > 30 ? 1 : 0, () => last + random.below(BigInt(parameters.reputationHalfLife) * (random.chance(1, 5) ? 120n : 4n))]
+    [20, () => ({ at: last })],
+    [jumps > 30 ? 1 : 0, () => ({ at: last + random.below(BigInt(parameters.proofDeadline * 2)) })],
+    [jumps > 30 ? 1 : 0, () => ({ at: last + random.below(BigInt(parameters.reputationHalfLife) * (random.chance(1, 5) ? 120n : 4n)) })]
   ])()
 }

@@ -202,8 +202,10 @@ export const drawHistory = ({ at: begin, genesis, pairs, seed, state }: Beginnin
   let at = begin
   const history: Array<Scripted> = []
   while (history.length < length) {
-    at = nextTime(draft, at)
-    const scripted = draw({ ...draft, at }, weighted(random, history.length < earlyCalls ? early : weights), pairs)
+    const next = nextTime(draft, at)
+    at = next.at
+    const usual = weighted(random, history.length < earlyCalls ? early : weights)
+    const scripted = draw({ ...draft, at }, next.kind !== undefined && random.chance(2, 3) ? next.kind : usual, pairs)
     if (scripted === undefined) continue
     history.push(scripted)
     const stepped = step(draft.state, scripted.event)

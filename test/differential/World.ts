@@ -3,14 +3,14 @@
  * the pure settlement.
  */
 import { Result } from "effect"
-import { decodeErrorResult, decodeEventLog, encodeDeployData, encodeFunctionData, getContractAddress, type Hex, numberToHex } from "viem"
+import { type Abi, decodeErrorResult, decodeEventLog, encodeDeployData, encodeFunctionData, getContractAddress, type Hex, numberToHex } from "viem"
 import { type Address, toAddress } from "../../src/domain/Hash.ts"
 import { designations, type ProtocolParameters } from "../../src/domain/ProtocolParameters.ts"
 import { provePossession } from "../../src/domain/QuorumCertificate.ts"
 import { creditKinds, reserves } from "../../src/domain/Rewards.ts"
 import type { Emission } from "../../src/domain/settlement/Emission.ts"
 import { observe, type State, step } from "../../src/domain/Settlement.ts"
-import { type Addresses, makeCertifier, type Transaction, transactionOf } from "./Calls.ts"
+import { type Addresses, type Certifier, makeCertifier, type Transaction, transactionOf } from "./Calls.ts"
 import type { Compiled } from "./Compile.ts"
 import type { Coverage } from "./Coverage.ts"
 import { accounts, everybody, startingBalance, unpayable } from "./Draws.ts"
@@ -27,6 +27,8 @@ export const sources = [
 
 /** Gas of every transaction, below what L1 takes for one (EIP-7825). */
 const gas = numberToHex(16_000_000)
+
+const deployer = toAddress("0x00000000000000000000000000000000deadbeef")
 
 /** Reverts whatever is sent to it. */
 const refusingCode = "0x5f5ffd"
@@ -67,108 +69,102 @@ const emitted = ({ _tag, ...args }: Emission): string => {
   return `${_tag} ${written(changed)}`
 }
 
-/** One deployment with its snapshot, to which each history returns. */
-export class World {
-  readonly parameters: ProtocolParameters
-  /** The pure settlement as of the deployment, and the L1 time of its last block. */
-  readonly state: State
+/** L1 time of the first deployment: fixed, so that a seed always gives the same history. */
+const begin = 2_000_000_011
+
+/** What the worlds on one chain share. */
+interface Chain {
+  readonly rpc: Rpc
+  readonly contracts: Readonly<Record<string, Compiled>>
+  readonly abi: Abi
+  readonly lens: Address
+  /** L1 time of the last deployment. */
   readonly at: bigint
-  readonly #rpc: Rpc
-  readonly #contracts: Readonly<Record<string, Compiled>>
+  /** The snapshot that every history begins at. Going back to it uses it up. */
+  snapshot: Hex
+}
+
+const joined = (parts: ReadonlyArray<Hex>): Hex => `0x${parts.map((part) => part.slice(2)).join("")}`
+
+/** Deploys a world for each set of parameters on one chain. */
+export const deployWorlds = async (
+  rpc: Rpc,
+  contracts: Readonly<Record<string, Compiled>>,
+  sets: ReadonlyArray<ProtocolParameters>
+): Promise<ReadonlyArray<World>> => {
+  await rpc.call("anvil_autoImpersonateAccount", true)
+  for (const account of [...accounts, unpayable, deployer]) await rpc.call("anvil_setBalance", account, numberToHex(startingBalance))
+  await rpc.call("anvil_setCode", unpayable, refusingCode)
+  const chainId = BigInt(await rpc.call<Hex>("eth_chainId"))
+
+  let [nonce, at] = [0, begin]
+  const create = async (name: string, args: ReadonlyArray<unknown>): Promise<Address> => {
+    const { abi, bytecode } = contracts[name]!
+    await rpc.call("evm_setNextBlockTimestamp", at += 7)
+    const data = encodeDeployData({ abi, bytecode, args })
+    const { contractAddress, status } = await rpc.call<Receipt>("eth_sendTransactionSync", { from: deployer, data, gas })
+    if (status !== "0x1") throw new Error(`${name} was not deployed`)
+    nonce++
+    return toAddress(contractAddress!)
+  }
+  const [plain, merging, lens] = [await create("BindingVerifier", [false]), await create("BindingVerifier", [true]), await create("Lens", [])]
+
+  const deployOne = async (parameters: ProtocolParameters) => {
+    const given = { ...parameters, designation: designations.indexOf(parameters.designation) }
+    const root = { parentId: genesis.parent, number: 0n, blockHash: genesis.blockHash, stateRoot: genesis.stateRoot }
+    const validators = validatorsOf(pairs, 0n)
+    const [keys, possessions] = [joined(validators.map(({ publicKey }) => publicKey)), joined(validators.map(provePossession))]
+    const stateUpdate = toAddress(getContractAddress({ from: deployer, nonce: BigInt(nonce + 3) }))
+    const provers = await create("ProverRegistry", [given])
+    const registry = await create("CheckpointRegistry", [root, keys, possessions, provers, stateUpdate])
+    const registryAt = BigInt(at)
+    const vault = await create("RewardVault", [stateUpdate, parameters.shares, given])
+    const state = await create("StateUpdate", [registry, vault, provers, root, [plain, merging], given])
+    const stateUpdateAt = BigInt(at)
+    const signal = await create("FeeSignal", [vault, given])
+    return { addresses: { registry, provers, vault, state, signal }, state: deployed(parameters, registryAt, stateUpdateAt) }
+  }
+  const made: Array<Awaited<ReturnType<typeof deployOne>>> = []
+  for (const parameters of sets) made.push(await deployOne(parameters))
+  const abi = Object.values(contracts).flatMap((contract) => contract.abi)
+  const chain: Chain = { rpc, contracts, abi, lens, at: BigInt(at), snapshot: await rpc.call("evm_snapshot") }
+  return made.map(({ addresses, state }) => new World(chain, addresses, state, makeCertifier(chainId, addresses.registry, pairs)))
+}
+
+/** One deployment, to which each history returns. */
+export class World {
+  /** The pure settlement as of the deployment. */
+  readonly state: State
+  readonly #chain: Chain
   readonly #addresses: Addresses
-  readonly #lens: Address
-  readonly #certifier: ReturnType<typeof makeCertifier>
-  readonly #snapshot: { id: Hex }
+  readonly #certifier: Certifier
 
-  private constructor(
-    parameters: ProtocolParameters,
-    state: State,
-    at: bigint,
-    rpc: Rpc,
-    contracts: Readonly<Record<string, Compiled>>,
-    addresses: Addresses,
-    lens: Address,
-    chainId: bigint,
-    snapshot: { id: Hex }
-  ) {
-    this.parameters = parameters
+  constructor(chain: Chain, addresses: Addresses, state: State, certifier: Certifier) {
     this.state = state
-    this.at = at
-    this.#rpc = rpc
-    this.#contracts = contracts
+    this.#chain = chain
     this.#addresses = addresses
-    this.#lens = lens
-    this.#certifier = makeCertifier(chainId, addresses.registry, pairs)
-    this.#snapshot = snapshot
+    this.#certifier = certifier
   }
 
-  /** Deploys a world for each set of parameters on one chain. */
-  static async deployAll(rpc: Rpc, contracts: Readonly<Record<string, Compiled>>, sets: ReadonlyArray<ProtocolParameters>): Promise<ReadonlyArray<World>> {
-    await rpc.call("anvil_autoImpersonateAccount", true)
-    const deployer = toAddress("0x00000000000000000000000000000000deadbeef")
-    for (const account of [...accounts, unpayable, deployer]) await rpc.call("anvil_setBalance", account, numberToHex(startingBalance))
-    await rpc.call("anvil_setCode", unpayable, refusingCode)
-    const chainId = BigInt(await rpc.call<Hex>("eth_chainId"))
-    const snapshot: { id: Hex } = { id: "0x" }
-
-    let nonce = 0
-    const create = async (name: string, args: ReadonlyArray<unknown>): Promise<Address> => {
-      const { abi, bytecode } = contracts[name]!
-      const data = encodeDeployData({ abi, bytecode, args })
-      const { contractAddress, status } = await rpc.call<Receipt>("eth_sendTransactionSync", { from: deployer, data, gas })
-      if (status !== "0x1") throw new Error(`${name} was not deployed`)
-      nonce++
-      return toAddress(contractAddress!)
-    }
-    const now = async () => BigInt((await rpc.call<{ readonly timestamp: Hex }>("eth_getBlockByNumber", "latest", false)).timestamp)
-    const [plain, merging, lens] = [await create("BindingVerifier", [false]), await create("BindingVerifier", [true]), await create("Lens", [])]
-
-    const deployOne = async (parameters: ProtocolParameters) => {
-      const given = { ...parameters, designation: designations.indexOf(parameters.designation) }
-      const root = { parentId: genesis.parent, number: 0n, blockHash: genesis.blockHash, stateRoot: genesis.stateRoot }
-      const validators = validatorsOf(pairs, 0n)
-      const joined = (parts: ReadonlyArray<Hex>): Hex => `0x${parts.map((part) => part.slice(2)).join("")}`
-      const first = nonce
-      const predicted = toAddress(getContractAddress({ from: deployer, nonce: BigInt(first + 3) }))
-      const provers = await create("ProverRegistry", [given])
-      const registry = await create("CheckpointRegistry", [
-        root,
-        joined(validators.map(({ publicKey }) => publicKey)),
-        joined(validators.map(provePossession)),
-        provers,
-        predicted
-      ])
-      const registryAt = await now()
-      const vault = await create("RewardVault", [predicted, parameters.shares, given])
-      const state = await create("StateUpdate", [registry, vault, provers, root, [plain, merging], given])
-      const stateUpdateAt = await now()
-      const signal = await create("FeeSignal", [vault, given])
-      const addresses = { registry, provers, vault, state, signal }
-      return { parameters, addresses, state: deployed(parameters, registryAt, stateUpdateAt) }
-    }
-    const made: Array<Awaited<ReturnType<typeof deployOne>>> = []
-    for (const parameters of sets) made.push(await deployOne(parameters))
-    const at = await now()
-    snapshot.id = await rpc.call("evm_snapshot")
-    return made.map(({ addresses, parameters, state }) => new World(parameters, state, at, rpc, contracts, addresses, lens, chainId, snapshot))
+  /** L1 time after which histories begin. */
+  get at(): bigint {
+    return this.#chain.at
   }
 
-  #decodeError(data: Hex | undefined): string {
-    const abi = Object.values(this.#contracts).flatMap((contract) => contract.abi).filter((item) => item.type === "error")
-    const decoded = Result.try(() => decodeErrorResult({ abi, data: data ?? "0x" }))
+  #decodeError(data: Hex): string {
+    const decoded = Result.try(() => decodeErrorResult({ abi: this.#chain.abi, data }))
     return Result.isSuccess(decoded) ? `${decoded.success.errorName} ${written(decoded.success.args ?? [])}` : `no known error: ${data}`
   }
 
   #decodeLog(log: Log): string {
-    const abi = Object.values(this.#contracts).flatMap((contract) => contract.abi).filter((item) => item.type === "event")
-    const { args, eventName } = decodeEventLog({ abi, topics: log.topics, data: log.data })
+    const { args, eventName } = decodeEventLog({ abi: this.#chain.abi, topics: log.topics, data: log.data })
     return `${eventName} ${written(args)}`
   }
 
   /** What a call would end with at a time: its error, or none. */
   async #dryRun({ data, from, to, value }: Transaction, at: bigint): Promise<string | undefined> {
     try {
-      await this.#rpc.call("eth_call", { from, to, data, value: numberToHex(value), gas }, "latest", {}, { time: numberToHex(at) })
+      await this.#chain.rpc.call("eth_call", { from, to, data, value: numberToHex(value), gas }, "latest", {}, { time: numberToHex(at) })
       return undefined
     } catch (error) {
       if (error instanceof RpcError) return error.data === undefined ? error.message : this.#decodeError(error.data)
@@ -177,20 +173,20 @@ export class World {
   }
 
   async #send({ data, from, to, value }: Transaction, at: bigint): Promise<Receipt> {
-    await this.#rpc.call("evm_setNextBlockTimestamp", Number(at))
-    return await this.#rpc.call<Receipt>("eth_sendTransactionSync", { from, to, data, value: numberToHex(value), gas })
+    await this.#chain.rpc.call("evm_setNextBlockTimestamp", Number(at))
+    return await this.#chain.rpc.call<Receipt>("eth_sendTransactionSync", { from, to, data, value: numberToHex(value), gas })
   }
 
   /** Where what can be read of the contracts is something else than the pure settlement says. */
   async #difference(state: State, at: bigint): Promise<Omit<Mismatch, "call"> | undefined> {
     const observed = observe(state, at, everybody)
-    const expected = wordsOf(observed, at, this.parameters)
+    const expected = wordsOf(observed, at, state.parameters)
     const data = encodeFunctionData({
-      abi: this.#contracts.Lens!.abi,
+      abi: this.#chain.contracts.Lens!.abi,
       functionName: "observe",
       args: [this.#addresses, observed.checkpoints.map(({ id }) => id), observed.boundaries.map(({ hash }) => hash), everybody]
     })
-    const read = await this.#rpc.call<Hex>("eth_call", { to: this.#lens, data, gas }, "latest", {}, { time: numberToHex(at) })
+    const read = await this.#chain.rpc.call<Hex>("eth_call", { to: this.#chain.lens, data, gas }, "latest", {}, { time: numberToHex(at) })
     // An array of words: where it begins, how long it is, the words.
     const words = read.slice(2 + 128)
     if (words.length !== 64 * expected.length) return { what: "number of words", contracts: `${words.length / 64}`, pure: `${expected.length}` }
@@ -203,12 +199,13 @@ export class World {
 
   /** Runs a history on both sides; answers where they part, if they do. */
   async run(history: ReadonlyArray<Scripted>, coverage?: Coverage): Promise<Mismatch | undefined> {
-    await this.#rpc.call("evm_revert", this.#snapshot.id)
-    this.#snapshot.id = await this.#rpc.call("evm_snapshot")
+    const chain = this.#chain
+    await chain.rpc.call("evm_revert", chain.snapshot)
+    chain.snapshot = await chain.rpc.call("evm_snapshot")
     let state = this.state
     for (const [call, scripted] of history.entries()) {
       const event = this.#certifier.certified(state, scripted)
-      const transaction = transactionOf(event, this.#addresses, this.#contracts, this.#certifier)
+      const transaction = transactionOf(event, this.#addresses, this.#chain.contracts, this.#certifier)
       const stepped = step(state, event)
       if (Result.isFailure(stepped)) {
         const { args, error } = stepped.failure

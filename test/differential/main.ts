@@ -6,7 +6,7 @@
  */
 import { Effect } from "effect"
 import { parseArgs } from "node:util"
-import { differential, type Failure } from "./Differential.ts"
+import { described, differential, plain } from "./Differential.ts"
 
 const usage = (complaint: string): never => {
   process.stderr.write(`${complaint}\n\nnpm run -s differential -- [--histories N] [--events N] [--seed S] [--json]\n`)
@@ -32,16 +32,6 @@ const positive = (flag: string, text: string): number => {
   const value = Number(text)
   return Number.isSafeInteger(value) && value > 0 ? value : usage(`--${flag} takes a whole number from 1 on, not "${text}"`)
 }
-
-const plain = (_: string, value: unknown) => typeof value === "bigint" ? value.toString() : value
-
-const described = ({ call, contracts, history, parameters, pure, seed, what }: Failure): string =>
-  [
-    `seed ${seed}, parameters ${parameters}: after call ${call} of these, ${what} differs`,
-    `contracts: ${contracts}`,
-    `pure:      ${pure}`,
-    ...history.map((scripted, i) => `${i}: ${JSON.stringify(scripted, plain)}`)
-  ].join("\n")
 
 const values = readArguments()
 const options = {
