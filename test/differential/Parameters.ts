@@ -16,7 +16,8 @@ export const parameterSets: ReadonlyArray<ProtocolParameters> = [
     signalStep: 1_300_001,
     signalDecay: 777_777
   }),
-  // Bonuses larger than pots, ramps that do not divide them, shares that leave much to rounding, and a window longer than an epoch.
+  // Bonuses larger than pots, ramps that do not divide them, shares that leave much to rounding, a window longer than an epoch, and
+  // a quorum that a single flag can reach to the unit.
   new ProtocolParameters({
     ...defaultParameters,
     designation: "open",
@@ -26,6 +27,8 @@ export const parameterSets: ReadonlyArray<ProtocolParameters> = [
     fallbackBounty: Wei.make(3n),
     redundancyWindow: 7207,
     signalEpoch: 1801,
+    signalCap: 2_500,
+    signalQuorum: 2_500,
     minUpdates: 0,
     reputationHalfLife: 3607,
     shares: new RewardShares({ leaf: 3333, merge: 3333, submission: 1, redundancy: 3332, reserve: 1 })
