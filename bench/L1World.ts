@@ -10,7 +10,7 @@ import { Checkpoint, checkpointDigest, genesisCheckpoint, type QuorumCertificate
 import type { Address } from "../src/domain/Hash.ts"
 import { certifyDigest, quorumOf } from "../src/domain/QuorumCertificate.ts"
 import { defaultParameters } from "../src/domain/ProtocolParameters.ts"
-import { checkpointRegistryAbi } from "../src/l1/abi.ts"
+import { checkpointRegistryAbi, proverRegistryAbi } from "../src/l1/abi.ts"
 import * as Anvil from "../src/l1/Anvil.ts"
 import { buildContracts } from "../src/l1/ContractBuild.ts"
 import { deploy } from "../src/l1/Deploy.ts"
@@ -49,7 +49,8 @@ export const freshWorld = Effect.fnUntraced(function*(
     registry: deployment.registry,
     stateUpdate: deployment.stateUpdate,
     vault: deployment.vault,
-    provers: deployment.provers
+    provers: deployment.provers,
+    feeSignal: deployment.feeSignal
   })))
   return { url, deployment, config, l1: Context.get(l1, L1) }
 })
@@ -102,6 +103,10 @@ export const registerChain = Effect.fnUntraced(function*(world: World, genesis: 
   }
   return { checkpoints, gas }
 })
+
+/** Has the sequencer's account take part in turns (ST-6); answers the gas that it used. */
+export const joinTurns = (world: World) =>
+  send(world, { address: world.deployment.provers, abi: proverRegistryAbi, functionName: "register", value: defaultParameters.bond })
 
 /** Brings an update to L1 as the settler does; answers the gas that it used. */
 export const settle = Effect.fnUntraced(function*({ l1 }: World, update: Update) {

@@ -43,6 +43,7 @@ const program = ({ progress, runs, seed }: BenchOptions) =>
       const update = (checkpoints: ReadonlyArray<Checkpoint>, link: AncestryProof | undefined): Update => ({
         statement: proof.statement,
         system: proof.system,
+        mergers: [],
         checkpoints,
         ancestry: link?.via ?? [],
         proof: system.encodeForL1(proof, link)

@@ -5,12 +5,15 @@ import { Clock, Console, Duration, Effect, Logger, type LogLevel, Option, Refere
 import { Command, Flag } from "effect/cli"
 import logUpdate from "log-update"
 import { availableParallelism } from "node:os"
-import { startDevnet, untilUpdates } from "../devnet/Devnet.ts"
-import { defaultDevnet, type DevnetConfig, maxBlocksPerUpdate } from "../devnet/DevnetConfig.ts"
-import { emptyPicture, feed, paint, type Picture } from "../devnet/Feed.ts"
+import { requireFresh } from "../devnet/DataFolder.ts"
+import { type RunningDevnet, startDevnet, untilUpdates } from "../devnet/Devnet.ts"
+import { defaultDevnet, defaultPolicy, type DevnetConfig, devnetParameters, maxBlocksPerUpdate, maxOperators } from "../devnet/DevnetConfig.ts"
+import { emptyPicture, feed, paint } from "../devnet/Feed.ts"
 import { renderFrame } from "../devnet/LiveView.ts"
-import { plainLines, updateLine } from "../devnet/PlainView.ts"
+import { ether, plainLines, updateLine } from "../devnet/PlainView.ts"
 import { DevnetReport, isSound, makeReport } from "../devnet/Report.ts"
+import { scenarios } from "../devnet/scenarios/all.ts"
+import { playScenario } from "../devnet/scenarios/Scenario.ts"
 import { maxValidators } from "../domain/QuorumCertificate.ts"
 import { DevnetLedgerConfig } from "../ledger/DevnetLedgerConfig.ts"
 
@@ -19,6 +22,14 @@ class InvariantBroken extends Schema.TaggedError<InvariantBroken>()("InvariantBr
   override readonly [Runtime.errorExitCode] = 1
   override get message() {
     return `these invariants do not hold: ${this.names.join(", ")}. Please report it with the data folder.`
+  }
+}
+
+/** A scenario's outcome was not seen, or not all of it: the report says what was. */
+class ScenarioFailed extends Schema.TaggedError<ScenarioFailed>()("ScenarioFailed", { name: Schema.String, missing: Schema.String }) {
+  override readonly [Runtime.errorExitCode] = 1
+  override get message() {
+    return `scenario ${this.name}: not seen: ${this.missing}`
   }
 }
 
@@ -65,6 +76,14 @@ const flags = {
     defaultDevnet.blocksPerUpdate,
     maxBlocksPerUpdate
   ),
+  operators: whole("operators", `Prover operators, each a whole node with an L1 account and a store of its own, ${maxOperators} at most`, 1, maxOperators),
+  scenario: Flag.ChoiceWithValue("scenario", scenarios.map((scenario) => [scenario.name, scenario] as const)).pipe(
+    Flag.withDescription(
+      "Play a scenario, which sets times, parameters and operators itself, and end with 0 only if its outcome was seen:\n" +
+        scenarios.map(({ name, summary }) => `${name}: ${summary}`).join("\n")
+    ),
+    Flag.optional
+  ),
   workers: Flag.Int("workers").pipe(
     Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 256 }))),
     Flag.withDescription("Proofs at once; as many as there are cores if not given"),
@@ -74,6 +93,11 @@ const flags = {
     Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 }))),
     Flag.withDescription("Port of the L1 chain on loopback (default 0: picks a free one)"),
     Flag.withDefault(defaultDevnet.l1Port)
+  ),
+  rpcPort: Flag.Int("rpc-port").pipe(
+    Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 }))),
+    Flag.withDescription("Port on loopback where the node answers `lignum quote` (0 picks a free one); its address goes into rpc.json, too. None if not given"),
+    Flag.optional
   ),
   keys: Flag.String("keys").pipe(
     Flag.withDescription("Folder of the proving keys"),
@@ -98,64 +122,73 @@ const toStderr = (line: string) => {
   process.stderr.write(`${line}\n`)
 }
 
-type Running = Effect.Success<ReturnType<typeof startDevnet>>
-
 /** Prints one line per thing that happens. */
-const showLines = ({ context, supervisor }: Running) => {
-  let picture = emptyPicture
-  return feed(supervisor).pipe(
-    Stream.runForEach((news) => {
-      const lines = plainLines(picture, news)
-      picture = paint(picture, news)
-      return Effect.forEach(lines, (line) => Effect.logInfo(line), { discard: true })
-    }),
-    Effect.provideContext(context)
-  )
+const showLines = (devnet: RunningDevnet) => {
+  let picture = emptyPicture(devnet.operators)
+  return Stream.runForEach(feed(devnet), (news) => {
+    const lines = plainLines(picture, news)
+    picture = paint(picture, news)
+    return Effect.forEach(lines, (line) => Effect.logInfo(line), { discard: true })
+  })
 }
 
 /** Redraws the terminal four times a second. */
-const showLive = ({ context, supervisor, url }: Running, log: ReadonlyArray<string>): Effect.Effect<void, unknown, Scope.Scope> =>
+const showLive = (devnet: RunningDevnet, log: ReadonlyArray<string>): Effect.Effect<void, unknown, Scope.Scope> =>
   Effect.gen(function*() {
     const since = yield* Clock.currentTimeMillis
-    let picture: Picture = emptyPicture
-    yield* Effect.forkScoped(Stream.runForEach(feed(supervisor), (news) => Effect.sync(() => (picture = paint(picture, news)))))
+    let picture = emptyPicture(devnet.operators)
+    yield* Effect.forkScoped(Stream.runForEach(feed(devnet), (news) => Effect.sync(() => (picture = paint(picture, news)))))
     yield* Effect.addFinalizer(() => Effect.sync(() => logUpdate.done()))
     const draw = Effect.flatMap(Clock.currentTimeMillis, (now) =>
       Effect.sync(() =>
-        logUpdate(renderFrame(picture, { title: `L1 at ${url}`, now, since, columns: process.stdout.columns, log: log.slice(-3) }))
+        logUpdate(renderFrame(picture, { title: `L1 at ${devnet.url}`, now, since, columns: process.stdout.columns, log: log.slice(-3) }))
       ))
     return yield* Effect.repeat(draw, Schedule.spaced("250 millis"))
-  }).pipe(Effect.provideContext(context), Effect.asVoid)
+  }).pipe(Effect.asVoid)
 
 const printReport = Effect.fnUntraced(function*(report: DevnetReport, json: boolean) {
   if (json) yield* Console.log(yield* Schema.encodeEffect(Schema.fromJsonString(Schema.toCodecJson(DevnetReport)))(report))
   else {
     for (const update of report.updates) yield* Console.log(updateLine(update))
     yield* Console.log(`${report.checkpoints} checkpoints, ${report.blocksProven} blocks proven, ${report.proofsVerified} proofs verified by L1`)
+    for (const { credited, operator, account } of report.credits) yield* Console.log(`${operator ?? account} was credited ${ether(credited)}`)
+    for (const { evidence, step } of report.scenario?.seen ?? []) {
+      yield* Console.log(`seen: ${step} (${Object.entries(evidence).map(([name, value]) => `${name} ${value}`).join(", ")})`)
+    }
   }
   const broken = Object.entries(report.invariants).flatMap(([name, holds]) => (holds ? [] : [name]))
   if (!isSound(report)) return yield* new InvariantBroken({ names: broken })
+  const { scenario } = report
+  if (scenario !== undefined && scenario.missing !== null) return yield* new ScenarioFailed({ name: scenario.name, missing: scenario.missing })
 })
 
 export const devnet = Command.make(
   "devnet",
   flags,
   Effect.fn(function*(given) {
-    const config: DevnetConfig = {
+    const ledger = new DevnetLedgerConfig({
+      seed: given.seed,
+      blockTime: given.blockTime,
+      checkpointInterval: given.checkpointInterval,
+      validators: given.validators
+    })
+    const asked: DevnetConfig = {
       data: Option.getOrUndefined(given.data),
-      ledger: new DevnetLedgerConfig({
-        seed: given.seed,
-        blockTime: given.blockTime,
-        checkpointInterval: given.checkpointInterval,
-        validators: given.validators
-      }),
+      ledger,
+      operators: Array.from({ length: given.operators }, () => defaultPolicy),
       workers: Option.getOrElse(given.workers, () => availableParallelism()),
       blocksPerUpdate: given.blocksPerUpdate,
       patience: defaultDevnet.patience,
+      parameters: devnetParameters({ ledger, blocksPerUpdate: given.blocksPerUpdate }),
+      endowment: defaultDevnet.endowment,
       l1Port: given.l1Port,
+      rpcPort: Option.getOrUndefined(given.rpcPort),
       keys: given.keys,
       proverCommand: Option.getOrUndefined(given.proverCommand)
     }
+    const scenario = Option.getOrUndefined(given.scenario)
+    if (scenario !== undefined) yield* requireFresh(asked.data, scenario.name)
+    const config = scenario === undefined ? asked : scenario.configure(asked)
     const live = !given.json && process.stdout.isTTY
     const log: Array<string> = []
     const write = live ? (line: string) => void log.push(line) : toStderr
@@ -164,18 +197,27 @@ export const devnet = Command.make(
       if (live) toStderr("starting the devnet: L1, contracts, proving keys …")
       const running = yield* startDevnet(config)
       if (!given.json) yield* Effect.forkScoped(live ? showLive(running, log) : showLines(running))
-      const done = Option.match(given.untilUpdates, { onNone: () => Effect.never, onSome: untilUpdates })
-      yield* Effect.raceFirst(done, running.supervisor.run).pipe(Effect.provideContext(running.context))
-      return yield* Effect.provideContext(makeReport, running.context)
+      const played = scenario === undefined ? undefined : yield* Effect.raceFirst(playScenario(scenario, running), running.run)
+      // A scenario that failed has nothing more to wait for, and one that was seen to its end is over unless more is asked for.
+      if (played === undefined || played.missing === null) {
+        const until = Option.match(given.untilUpdates, {
+          onNone: () => (played === undefined ? Effect.never : Effect.void),
+          onSome: (count) => untilUpdates(count)(running)
+        })
+        yield* Effect.raceFirst(until, running.run)
+      }
+      return yield* makeReport(running, played)
     })
     const report = yield* Effect.scoped(run).pipe(withLogger(given.json ? "Warn" : "Info", write))
     yield* printReport(report, given.json)
   })
 ).pipe(
-  Command.withDescription("Run a rollup, its L1 and a prover node on this machine, until Ctrl-C"),
+  Command.withDescription("Run a rollup, its L1 and prover nodes on this machine, until Ctrl-C"),
   Command.withExamples([
     { command: "lignum devnet", description: "Prove and settle, live in the terminal" },
     { command: "lignum devnet --until-updates 2 --json", description: "Stop after two state updates and print what happened" },
+    { command: "lignum devnet --operators 2", description: "Two prover operators that exchange proofs and race for updates" },
+    { command: "lignum devnet --scenario fallback --json", description: "Play a scenario and print what was seen" },
     { command: "lignum devnet --data ./devnet", description: "Keep everything in a folder, and go on from it next time" }
   ])
 )

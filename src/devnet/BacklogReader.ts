@@ -27,7 +27,8 @@ export const makeBacklogReader = (targetLag: Duration.Duration): BacklogReader =
 
   const readLedger = Effect.gen(function*() {
     const ledger = yield* LedgerSource
-    yield* Stream.runForEach(ledger.blocks(BlockNumber.make(gas.next)), ({ header }) =>
+    // A stream that broke off may have missed replacements (CP-4), which lie beyond the tip: what is read again replaces itself.
+    yield* Stream.runForEach(ledger.blocks(BlockNumber.make(Math.min(gas.next, view.tip + 1))), ({ header }) =>
       Effect.sync(() => gas.record(header.number, header.proverGasUsed)))
   }).pipe(
     Effect.tapError((error) => Effect.logWarning(error.message)),
@@ -57,6 +58,8 @@ export const makeBacklogReader = (targetLag: Duration.Duration): BacklogReader =
             }))
           case "StateUpdated":
             return Effect.succeed(after(seen, event.to.number))
+          case "CheckpointsReverted":
+            return Effect.succeed({ ...seen, checkpoints: seen.checkpoints.filter(({ number }) => number <= event.headNumber) })
           default:
             return Effect.succeed(seen)
         }

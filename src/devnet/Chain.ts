@@ -5,27 +5,33 @@ import { Effect, FileSystem, Redacted, Schedule } from "effect"
 import { join } from "node:path"
 import { createPublicClient, http, type LocalAccount, toHex } from "viem"
 import { mnemonicToAccount } from "viem/accounts"
-import { defaultParameters, scaleTime } from "../domain/ProtocolParameters.ts"
 import * as Anvil from "../l1/Anvil.ts"
 import { buildContracts } from "../l1/ContractBuild.ts"
 import { deploy, type Deployment, readDeployment, writeDeployment } from "../l1/Deploy.ts"
 import { devnetGenesis } from "../ledger/DevnetLedgerConfig.ts"
 import { devnetValidatorRegistration } from "../ledger/Validators.ts"
 import { loadVerifyingKeys } from "../proofs/CircuitKeys.ts"
-import { type DevnetConfig, l1ChainId } from "./DevnetConfig.ts"
+import { type DevnetConfig, l1ChainId, maxOperators } from "./DevnetConfig.ts"
 
 /** anvil's own accounts, known to everybody: each holds 10,000 ETH on a fresh chain. */
 const mnemonic = "test test test test test test test test test test test junk"
 
-/** How much faster the devnet's protocol clock runs: five idle hours are 30 seconds. */
-const timeScale = 600
+const accountAt = (addressIndex: number) => mnemonicToAccount(mnemonic, { addressIndex })
+
+/** What the operator at a place of the config sends from and is paid to. */
+export const operatorAccount = (index: number) => {
+  const account = accountAt(index + 1)
+  return { account: account as LocalAccount, privateKey: Redacted.make(toHex(account.getHdKey().privateKey!)) }
+}
 
 /** Who sends what on the devnet's L1. */
 export const l1Accounts = {
   /** Deploys, posts checkpoints and pays the collected prover fees in. */
-  sequencer: mnemonicToAccount(mnemonic, { addressIndex: 0 }) as LocalAccount,
-  /** Private key of the prover operator. */
-  proverKey: Redacted.make(toHex(mnemonicToAccount(mnemonic, { addressIndex: 1 }).getHdKey().privateKey!))
+  sequencer: accountAt(0) as LocalAccount,
+  /** Private key of the first prover operator. */
+  proverKey: operatorAccount(0).privateKey,
+  /** Endows the protocol reserve. In scenarios it also does what anybody may do. */
+  treasury: accountAt(maxOperators + 1) as LocalAccount
 } as const
 
 export interface DevnetChain {
@@ -68,7 +74,7 @@ export const startChain = Effect.fnUntraced(function*(config: DevnetConfig, fold
       genesis: { number: genesis.number, hash: genesis.header.hash, stateRoot: genesis.header.stateRoot },
       validators: { publicKeys, possessions },
       verifyingKeys: yield* loadVerifyingKeys(config.keys),
-      parameters: scaleTime(defaultParameters, timeScale)
+      parameters: config.parameters
     })
     // In this order: where the addresses are known, the saved chain has the contracts.
     yield* Anvil.saveState(url, state)

@@ -2,13 +2,13 @@
  * The sequencers' hand on L1: brings certified checkpoints to the registry, and the prover fees that their blocks collected to
  * the vault. It is part of the black box, not of a prover's node.
  */
-import { Effect, Schedule, Schema, Stream } from "effect"
+import { Effect, Option, Schedule, Schema, Stream } from "effect"
 import { BaseError, createPublicClient, createWalletClient, http, type LocalAccount, parseEventLogs } from "viem"
 import { BlockNumber } from "../domain/Amount.ts"
-import type { CertifiedCheckpoint } from "../domain/Checkpoint.ts"
-import type { Address } from "../domain/Hash.ts"
+import { type CertifiedCheckpoint, type Checkpoint, genesisCheckpoint } from "../domain/Checkpoint.ts"
+import type { Address, CheckpointId } from "../domain/Hash.ts"
 import { checkpointRegistryAbi, rewardVaultAbi } from "../l1/abi.ts"
-import { LedgerSource } from "../ledger/LedgerSource.ts"
+import { headersUpTo, LedgerSource } from "../ledger/LedgerSource.ts"
 
 /** A checkpoint or its fees did not reach L1; the poster looks where L1 stands and goes on from there. */
 class PostingFailed extends Schema.TaggedError<PostingFailed>()("PostingFailed", { reason: Schema.String }) {
@@ -31,9 +31,20 @@ const attempt = <A>(request: () => Promise<A>) =>
     catch: (error) => new PostingFailed({ reason: error instanceof BaseError ? error.shortMessage : String(error) })
   })
 
+/** A checkpoint of the ledger, and the prover fees of all blocks up to it. */
+interface Owed {
+  readonly id: CheckpointId
+  readonly number: number
+  readonly fees: bigint
+}
+
 /**
  * Posts every checkpoint of the ledger, in order, for ever. What was posted and paid is read from L1 each time it starts, so
  * that nothing is paid twice whenever it was stopped.
+ *
+ * After a revert (CP-4) it goes on with the checkpoints that replace the dead ones. What it owes is the fees of the blocks that
+ * there are, and what it paid is what it ever paid: the fees of dropped blocks lie in the vault unallocated and count toward those
+ * of the blocks that come in their place. Nothing is paid again until the new chain has collected more than the old one had.
  */
 export const postCheckpoints = Effect.fnUntraced(function*(options: PosterOptions) {
   const ledger = yield* LedgerSource
@@ -62,21 +73,30 @@ export const postCheckpoints = Effect.fnUntraced(function*(options: PosterOption
     return Number(number)
   })
 
-  const feesOf = (after: number, upTo: number) =>
-    ledger.blocks(BlockNumber.make(after + 1)).pipe(
-      Stream.take(upTo - after),
-      Stream.runFold(() => 0n, (sum, { header }) => sum + header.proverFees)
+  /** Prover fees of the blocks behind one checkpoint up to another; none if those have been replaced meanwhile. */
+  const feesOf = (after: Owed, { block }: Checkpoint) =>
+    Effect.map(
+      headersUpTo(ledger, after.number + 1, block),
+      Option.map((headers) => headers.reduce((sum, { proverFees }) => sum + proverFees, 0n))
     )
 
   const run = Effect.gen(function*() {
+    const genesis = yield* Effect.map(ledger.genesis, ({ header, ref }) => genesisCheckpoint(ref, header.stateRoot))
     let paid = yield* paidBefore
-    const posted = yield* headNumber
-    let due = 0n
-    let summedTo = 0
+    let posted = yield* headNumber
+    let chain: ReadonlyArray<Owed> = [{ id: genesis.id, number: genesis.number, fees: 0n }]
 
     const post = Effect.fnUntraced(function*({ checkpoint, certificate }: CertifiedCheckpoint) {
-      due += yield* feesOf(summedTo, checkpoint.number)
-      summedTo = checkpoint.number
+      const parent = chain.findLastIndex(({ id }) => id === checkpoint.parent)
+      if (parent < 0) return yield* new PostingFailed({ reason: `checkpoint ${checkpoint.number} continues none of the ledger's` })
+      if (parent < chain.length - 1) {
+        chain = chain.slice(0, parent + 1)
+        posted = yield* headNumber
+      }
+      const fees = yield* feesOf(chain[parent]!, checkpoint)
+      if (Option.isNone(fees)) return yield* new PostingFailed({ reason: `the ledger has replaced block ${checkpoint.number}` })
+      const due = chain[parent]!.fees + fees.value
+      chain = [...chain, { id: checkpoint.id, number: checkpoint.number, fees: due }]
       if (checkpoint.number <= posted) return
       if (due > paid) {
         yield* mined(yield* attempt(() => wallet.writeContract({ ...vault, functionName: "fund", value: due - paid })))

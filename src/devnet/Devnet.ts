@@ -1,44 +1,48 @@
 /**
- * A whole rollup on one machine: L1, consensus, and one supervised prover node. Only consensus is a stand-in; chain,
+ * A whole rollup on one machine: L1, consensus, and one or more supervised prover nodes. Only consensus is a stand-in; chain,
  * contracts, proofs, certificates and money are real.
  */
-import { Context, Deferred, Effect, Layer, Stream } from "effect"
+import { Context, Deferred, Duration, Effect, Layer, Stream } from "effect"
 import { join } from "node:path"
-import { ProverGas } from "../domain/Amount.ts"
 import type { CertificateDomain } from "../domain/Checkpoint.ts"
-import { devnetSchedule } from "../domain/ProverGasSchedule.ts"
-import { defaultShares } from "../domain/Rewards.ts"
 import { L1PollInterval } from "../l1/Follower.ts"
-import * as ViemL1 from "../l1/ViemL1.ts"
 import { DevnetLedger } from "../ledger/DevnetLedger.ts"
-import { connectRoles, startRoles } from "../node/ProverNode.ts"
 import { loadKeys } from "../proofs/CircuitKeys.ts"
 import * as Groth16 from "../proofs/Groth16.ts"
 import { CheckpointWatcher } from "../roles/CheckpointWatcher.ts"
-import { FeeOptions } from "../roles/FeeController.ts"
-import { SettlerOptions } from "../roles/Settler.ts"
-import * as MemoryTransport from "../rpc/MemoryTransport.ts"
-import { layerSqlite } from "../store/Sqlite.ts"
-import * as SqliteStore from "../store/SqliteStore.ts"
+import { makeBacklogReader } from "./BacklogReader.ts"
 import { l1Accounts, startChain } from "./Chain.ts"
 import { postCheckpoints } from "./CheckpointPoster.ts"
-import { makeBacklogReader } from "./BacklogReader.ts"
 import { openDataFolder } from "./DataFolder.ts"
-import { type DevnetConfig, maxBlocksPerUpdate, settlementGasOf, targetLagOf } from "./DevnetConfig.ts"
-import { makeL1GasPrice } from "./L1GasPrice.ts"
+import type { DevnetConfig } from "./DevnetConfig.ts"
+import { layerL1, startOperator } from "./Operator.ts"
+import { exchangeProofs } from "./ProofExchange.ts"
+import { endowReserve } from "./Registration.ts"
+import { followReverts } from "./RevertFollower.ts"
+import { openRpcDoor } from "./RpcDoor.ts"
+import { makeSignalReader } from "./SignalReader.ts"
+
+/** A running devnet. */
+export type RunningDevnet = Effect.Success<ReturnType<typeof startDevnet>>
 
 /** Starts a devnet; it runs until the scope closes. */
 export const startDevnet = Effect.fnUntraced(function*(config: DevnetConfig) {
   const folder = yield* openDataFolder(config.data)
   const domain = yield* Deferred.make<CertificateDomain>()
   const keys = yield* loadKeys(config.keys)
-  const backlog = makeBacklogReader(targetLagOf(config))
+  const backlog = makeBacklogReader(Duration.seconds(config.parameters.targetLag))
+  const signal = makeSignalReader(config.parameters)
 
   // Blocks are made and workers warm up while the contracts are compiled and deployed.
-  const [services, chain] = yield* Effect.all([
+  const [shared, chain] = yield* Effect.all([
     Layer.build(Layer.mergeAll(
-      DevnetLedger.layer(config.ledger, { filename: join(folder, "ledger.db"), domain: Deferred.await(domain), overdue: backlog.overdue }),
-      SqliteStore.layer.pipe(Layer.provide(layerSqlite(join(folder, "node.db"), { exclusive: true, busyTimeout: "1 second" }))),
+      DevnetLedger.layer(config.ledger, {
+        filename: join(folder, "ledger.db"),
+        domain: Deferred.await(domain),
+        overdue: backlog.overdue,
+        signalMultiplier: signal.multiplier,
+        ...(config.tamper === undefined ? {} : { tamper: config.tamper })
+      }),
       Groth16.layer({
         keys,
         workers: config.workers,
@@ -49,60 +53,39 @@ export const startDevnet = Effect.fnUntraced(function*(config: DevnetConfig) {
   ], { concurrency: "unbounded" })
 
   const { deployment, url } = chain
+  yield* endowReserve(chain, l1Accounts.treasury, config.endowment)
   yield* Deferred.succeed(domain, { chainId: BigInt(deployment.chainId), registry: deployment.registry, epoch: 0n })
+
+  /** The ledger, and L1 as those see it who are no prover. */
+  const rollup = Context.merge(shared, yield* Layer.build(Layer.merge(layerL1(chain, 0), Layer.succeed(L1PollInterval, "250 millis"))))
   yield* postCheckpoints({
     url,
     account: l1Accounts.sequencer,
     registry: deployment.registry,
     vault: deployment.vault,
     deployedAt: deployment.block
-  }).pipe(Effect.provideContext(services), Effect.forkScoped)
+  }).pipe(Effect.provideContext(rollup), Effect.forkScoped)
+  yield* backlog.follow.pipe(Effect.provideContext(rollup), Effect.forkScoped)
+  yield* signal.follow.pipe(Effect.provideContext(rollup), Effect.forkScoped)
+  // anvil takes nothing back by itself.
+  yield* followReverts({ confirmations: 1 }).pipe(Effect.provideContext(rollup), Effect.forkScoped)
 
-  const onL1 = yield* Layer.build(Layer.mergeAll(
-    Layer.provide(ViemL1.layer, Layer.succeed(ViemL1.ViemL1Options, {
-      url,
-      chainId: deployment.chainId,
-      privateKey: l1Accounts.proverKey,
-      deployedAt: deployment.block,
-      registry: deployment.registry,
-      stateUpdate: deployment.stateUpdate,
-      vault: deployment.vault,
-      provers: deployment.provers
-    })),
-    Layer.succeed(L1PollInterval, "250 millis")
-  ))
-  yield* backlog.follow.pipe(Effect.provideContext(Context.merge(services, onL1)), Effect.forkScoped)
-
-  const node = yield* Layer.build(
-    connectRoles.pipe(
-      Layer.provideMerge(Layer.mergeAll(
-        MemoryTransport.layer,
-        Layer.succeedContext(onL1),
-        Layer.succeed(SettlerOptions, {
-          blocksPerUpdate: config.blocksPerUpdate,
-          maxBlocks: maxBlocksPerUpdate,
-          patience: config.patience,
-          shares: defaultShares,
-          maxFeePerGas: 500_000_000_000n,
-          // The pots here are what random traffic makes them, often nothing, and the gas is anvil's. Updates come all the same.
-          profitableOnly: false,
-          replaceAfter: "30 seconds",
-          confirmations: 1
-        }),
-        Layer.succeed(FeeOptions, {
-          rule: config.ledger.price,
-          blockGas: ProverGas.make(BigInt(config.ledger.slots) * devnetSchedule.transfer),
-          settlement: { gas: settlementGasOf(config), l1GasPrice: yield* makeL1GasPrice(url) }
-        })
-      ))
-    )
-  )
-  const context = Context.merge(services, node)
-  const supervisor = yield* Effect.provideContext(startRoles(), context)
-  return { supervisor, url, folder, context }
+  const operators = yield* Effect.forEach(config.operators, (_, index) =>
+    Effect.provideContext(startOperator(config, chain, folder, index), shared))
+  yield* exchangeProofs(operators.filter((_, index) => config.operators[index]!.exchangesProofs))
+  if (config.rpcPort !== undefined) yield* Effect.provideContext(openRpcDoor(config.rpcPort, folder), Context.merge(rollup, operators[0]!.node))
+  return {
+    config,
+    url,
+    folder,
+    deployment,
+    rollup,
+    operators,
+    /** Never ends well: fails when a role of any operator reaches its restart limit. */
+    run: Effect.raceAllFirst(operators.map(({ supervisor }) => supervisor.run))
+  }
 })
 
 /** Waits until L1 has had so many state updates since the devnet's first start. */
-export const untilUpdates = (count: number) =>
-  Effect.flatMap(CheckpointWatcher, (watcher) =>
-    watcher.changes().pipe(Stream.takeUntil(({ updates }) => updates >= count), Stream.runDrain))
+export const untilUpdates = (count: number) => ({ operators }: RunningDevnet) =>
+  Context.get(operators[0]!.node, CheckpointWatcher).changes().pipe(Stream.takeUntil(({ updates }) => updates >= count), Stream.runDrain)

@@ -4,7 +4,7 @@
 import { styleText } from "node:util"
 import sliceAnsi from "slice-ansi"
 import type { RunningProof } from "../roles/ProverPool.ts"
-import type { Picture } from "./Feed.ts"
+import { furthestPlanner, nameOf, type OperatorPicture, type Picture } from "./Feed.ts"
 import { ether, grouped } from "./PlainView.ts"
 
 export interface Frame {
@@ -32,8 +32,9 @@ const clock = (milliseconds: number): string => {
 
 /** The chain in the symbols of the setting: □ waits for a proof, ▣ is proven, ■ is settled; ☑ marks checkpoints. */
 const chainLines = (picture: Picture, columns: number): ReadonlyArray<string> => {
-  const tip = picture.planner?.tip.number ?? 0
-  const proven = picture.planner?.provenTo.number ?? 0
+  const planner = furthestPlanner(picture)
+  const tip = planner?.tip.number ?? 0
+  const proven = planner?.provenTo.number ?? 0
   const cell = (number: number) => {
     const square = number <= tip ? green("■") : number <= proven ? yellow("▣") : "□"
     return `${square}${picture.checkpoints.has(number) ? "☑" : " "}${dim(String(number).padEnd(4))}`
@@ -48,16 +49,26 @@ const bar = (fraction: number): string => {
   return green("█".repeat(full)) + dim("░".repeat(width - full))
 }
 
+/** Says whose it is where there are several. */
+const whose = ({ operators }: Picture, { name }: OperatorPicture): string => operators.length > 1 ? `${name.padEnd(9)} ` : ""
+
 const provingLine = (proof: RunningProof, now: number): string =>
   `${`${proof.kind} ${proof.block}`.padEnd(13)} ${bar(proof.fraction)} ${`${Math.floor(proof.fraction * 100)}`.padStart(3)} %  ` +
   `${proof.stage.padEnd(22).slice(0, 22)} ${((now - proof.since) / 1000).toFixed(1).padStart(5)} s`
 
-const provingLines = ({ pool }: Picture, now: number): ReadonlyArray<string> => {
-  if (pool === undefined) return [`${label("proving")} ${dim("starting")}`]
-  const lines = pool.running.map((proof) => provingLine(proof, now))
-  const idle = pool.idle === null ? [] : [dim(`${pool.capacity - Math.min(pool.capacity, pool.running.length)} of ${pool.capacity} workers idle: ${pool.idle}`)]
-  return [...lines, ...idle].map((line, i) => `${label(i === 0 ? "proving" : "")} ${line}`)
-}
+const provingLines = (picture: Picture, now: number): ReadonlyArray<string> =>
+  picture.operators.flatMap((operator) => {
+    const { planner, pool } = operator
+    if (pool === undefined) return [`${whose(picture, operator)}${dim("starting")}`]
+    const lines = pool.running.map((proof) => provingLine(proof, now))
+    const free = pool.capacity - Math.min(pool.capacity, pool.running.length)
+    const idle = pool.idle === null ? [] : [dim(`${free} of ${pool.capacity} workers idle: ${planner?.idle ?? pool.idle}`)]
+    return [...lines, ...idle].map((line) => `${whose(picture, operator)}${line}`)
+  }).map((line, i) => `${label(i === 0 ? "proving" : "")} ${line}`)
+
+const settlerLines = (picture: Picture): ReadonlyArray<string> =>
+  picture.operators.map((operator, i) =>
+    `${label(i === 0 ? "settler" : "")} ${whose(picture, operator)}${operator.settler?.activity ?? dim("starting")}`)
 
 const updateLines = ({ updates }: Picture): ReadonlyArray<string> =>
   updates.length === 0
@@ -68,12 +79,16 @@ const updateLines = ({ updates }: Picture): ReadonlyArray<string> =>
       dim(` ${update.txHash.slice(0, 12)}…`)
     )
 
-const moneyLines = ({ audit, price }: Picture): ReadonlyArray<string> => {
+const moneyLines = (picture: Picture): ReadonlyArray<string> => {
+  const audits = picture.operators.flatMap(({ audit }) => audit ?? [])
+  const [audit] = audits
+  const price = picture.operators[0]?.price
   if (audit === undefined) return [`${label("rewards")} ${dim("none yet")}`]
-  const accounts = audit.accounts.map(({ account, claimed, credited }) => `${account.slice(0, 8)}… ${bold(ether(credited - claimed))}`)
-  const verdict = audit.alarms.length === 0
+  const accounts = audit.accounts.map(({ account, claimed, credited }) => `${nameOf(picture, account)} ${bold(ether(credited - claimed))}`)
+  const alarms = audits.flatMap((each) => each.alarms)
+  const verdict = alarms.length === 0
     ? green(`audited to L1 block ${audit.l1Block}`)
-    : red(`${audit.alarms.length} differences: ${audit.alarms[0]}`)
+    : red(`${alarms.length} differences: ${alarms[0]}`)
   return [
     `${label("rewards")} ${accounts.join("  ") || dim("none yet")}  ${verdict}`,
     `${label("vault")} reserves ${ether(audit.redundancyReserve + audit.protocolReserve)}, unallocated ${ether(audit.unallocated)}` +
@@ -81,11 +96,12 @@ const moneyLines = ({ audit, price }: Picture): ReadonlyArray<string> => {
   ]
 }
 
-const roleLine = ({ roles }: Picture): string =>
-  `${label("roles")} ` +
-  roles.map(({ name, restarts, state }) =>
-    `${state === "running" ? green("●") : yellow("○")} ${name}${restarts > 0 ? yellow(` ↻${restarts}`) : ""}`
-  ).join("  ")
+const roleLines = (picture: Picture): ReadonlyArray<string> =>
+  picture.operators.map((operator, i) =>
+    `${label(i === 0 ? "roles" : "")} ${whose(picture, operator)}` +
+    operator.roles.map(({ name, restarts, state }) =>
+      `${state === "running" ? green("●") : yellow("○")} ${name}${restarts > 0 ? yellow(` ↻${restarts}`) : ""}`
+    ).join("  "))
 
 /** One frame of the view. */
 export const renderFrame = (picture: Picture, frame: Frame): string =>
@@ -94,10 +110,10 @@ export const renderFrame = (picture: Picture, frame: Frame): string =>
     "",
     ...chainLines(picture, frame.columns),
     ...provingLines(picture, frame.now),
-    `${label("settler")} ${picture.settler?.activity ?? dim("starting")}`,
+    ...settlerLines(picture),
     ...updateLines(picture),
     ...moneyLines(picture),
-    roleLine(picture),
+    ...roleLines(picture),
     ...frame.log.map((line) => dim(line)),
     "",
     dim("Ctrl-C stops")

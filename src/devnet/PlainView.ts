@@ -2,7 +2,7 @@
  * A devnet in plain lines, for logs and pipes: one line per thing that happened.
  */
 import { formatEther } from "viem"
-import type { News, Picture } from "./Feed.ts"
+import { furthestPlanner, nameOf, type News, type OperatorNews, type OperatorPicture, type Picture } from "./Feed.ts"
 import type { SettledUpdate } from "./Report.ts"
 
 /** An amount of wei in ether, for people. */
@@ -18,38 +18,52 @@ export const updateLine = (update: SettledUpdate): string =>
 
 const signerCount = (signers: bigint): number => [...signers.toString(2)].filter((bit) => bit === "1").length
 
+const operatorLines = (before: Picture, operator: OperatorPicture, news: OperatorNews): ReadonlyArray<string> => {
+  switch (news._tag) {
+    case "Planner": {
+      const known = furthestPlanner(before)?.provenTo.number ?? news.view.tip.number
+      return news.view.provenTo.number > known ? [`proven to block ${news.view.provenTo.number}`] : []
+    }
+    case "Audit": {
+      // All operators read the same events: the first one to see a credit tells of it.
+      const told = before.operators.some(({ audit }) => audit !== undefined && audit.credited >= news.report.credited)
+      return [
+        ...(news.report.credited > 0n && !told
+          ? news.report.accounts.map(({ account, claimed, credited }) => `${nameOf(before, account)} is owed ${ether(credited - claimed)}`)
+          : []),
+        ...news.report.alarms.map((alarm) => `ALARM ${operator.name}: ${alarm}`)
+      ]
+    }
+    case "Roles":
+      return news.roles.flatMap((role) => {
+        const restarts = operator.roles.find(({ name }) => name === role.name)?.restarts ?? 0
+        return role.restarts > restarts ? [`the ${role.name} of ${operator.name} is restarted: ${role.lastFailure}`] : []
+      })
+    default:
+      return []
+  }
+}
+
 /** The lines that a piece of news is worth; `before` is the picture without it. */
 export const plainLines = (before: Picture, news: News): ReadonlyArray<string> => {
   switch (news._tag) {
     case "Block": {
       const { header, transfers } = news.block
-      return [`block ${header.number}: ${transfers.length} transfers, prover fees ${ether(header.proverFees)}`]
+      const newest = before.blocks[before.blocks.length - 1]?.number ?? 0
+      return [
+        ...(newest >= header.number ? [`blocks ${header.number} to ${newest} are dropped: consensus goes on from block ${header.number - 1}`] : []),
+        `block ${header.number}: ${transfers.length} transfers, prover fees ${ether(header.proverFees)}`
+      ]
     }
     case "Checkpoint": {
       const { certificate, checkpoint } = news.event
       return [`checkpoint ${checkpoint.number} is on L1, certified by ${signerCount(certificate.signers)} validators`]
     }
+    case "Revert":
+      return [`the checkpoints after ${news.event.headNumber} are reverted: they were not proven in time`]
     case "Update":
       return [updateLine(news.update)]
-    case "Planner": {
-      const known = before.planner?.provenTo.number ?? news.view.tip.number
-      return news.view.provenTo.number > known ? [`proven to block ${news.view.provenTo.number}`] : []
-    }
-    case "Audit": {
-      const credited = before.audit?.credited ?? 0n
-      return [
-        ...(news.report.credited > credited
-          ? news.report.accounts.map(({ account, claimed, credited }) => `${account} is owed ${ether(credited - claimed)}`)
-          : []),
-        ...news.report.alarms.map((alarm) => `ALARM ${alarm}`)
-      ]
-    }
-    case "Roles":
-      return news.roles.flatMap((role) => {
-        const restarts = before.roles.find(({ name }) => name === role.name)?.restarts ?? 0
-        return role.restarts > restarts ? [`${role.name} is restarted: ${role.lastFailure}`] : []
-      })
-    default:
-      return []
+    case "Operator":
+      return operatorLines(before, before.operators.find(({ account }) => account === news.account)!, news.news)
   }
 }

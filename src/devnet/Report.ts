@@ -1,15 +1,16 @@
 /**
  * What a devnet achieved, read back from L1 and the store, and whether its invariants hold.
  */
-import { Effect, Option, Schema, Stream } from "effect"
+import { Context, Effect, Option, Schema, Stream } from "effect"
 import { Address, BlockHash, CheckpointId, TransactionHash } from "../domain/Hash.ts"
 import { BlockNumber } from "../domain/Amount.ts"
 import { ProofSystemId } from "../domain/Proof.ts"
-import type { CheckpointRegistered, StateUpdated } from "../l1/Events.ts"
+import type { CheckpointRegistered, L1Event, StateUpdated } from "../l1/Events.ts"
 import { L1, L1Unavailable } from "../l1/L1.ts"
 import { CheckpointWatcher } from "../roles/CheckpointWatcher.ts"
 import { RewardAuditor } from "../roles/RewardAuditor.ts"
 import { Store } from "../store/Store.ts"
+import type { RunningDevnet } from "./Devnet.ts"
 
 const WeiSum = Schema.BigIntFromString
 
@@ -36,30 +37,59 @@ export type SettledUpdate = typeof SettledUpdate.Type
 
 /** What must hold over every history. */
 export const Invariants = Schema.Struct({
-  /** Credits, reserves and what is unallocated are what was paid in, on L1 and by its events (RW-5, RW-7). */
+  /** Credits, reserves and what is unallocated are what was paid in, on L1 and by its events, as every operator finds (RW-5, RW-7). */
   moneyIsConserved: Schema.Boolean,
   /** Every update starts where the one before ended. */
   updatesFormOneChain: Schema.Boolean,
   /** No block was settled twice. */
   noDoubleUpdate: Schema.Boolean,
-  /** No job was done twice, whatever was killed meanwhile. */
+  /** No operator did a job twice, whatever was killed meanwhile. */
   noDoubleProof: Schema.Boolean,
-  /** The node believes every certificate that the registry took (CP-2). */
+  /** Every operator believes every certificate that the registry took (CP-2). */
   certificatesHold: Schema.Boolean
 })
 export type Invariants = typeof Invariants.Type
 
+/** One thing that a scenario waited for, and what was found on L1 or in a node. */
+export const SeenStep = Schema.Struct({
+  step: Schema.String,
+  /** Transaction hashes, amounts in wei, block numbers, by what they are. */
+  evidence: Schema.Record(Schema.String, Schema.String)
+})
+export type SeenStep = typeof SeenStep.Type
+
+/** How a scenario ended. */
+export const ScenarioReport = Schema.Struct({
+  name: Schema.String,
+  /** What was seen, in order. */
+  seen: Schema.Array(SeenStep),
+  /** The first thing that was not seen in time, and why; `null` when all were. */
+  missing: Schema.NullOr(Schema.String)
+})
+export type ScenarioReport = typeof ScenarioReport.Type
+
 export class DevnetReport extends Schema.Class<DevnetReport>("lignum/DevnetReport")({
   updates: Schema.Array(SettledUpdate),
-  /** Checkpoints on L1 after genesis. */
+  /** Checkpoints on L1 after genesis that no revert removed. */
   checkpoints: Schema.Int,
-  /** Blocks that the node has proven, settled or not. */
+  /** Times that checkpoints were reverted because they were not proven in time (CP-4). */
+  reverts: Schema.Int,
+  /** Blocks that the operators have proven, settled or not; one that two of them proved counts twice. */
   blocksProven: Schema.Int,
-  /** Proofs that L1 verified: one per settled block, and those of ancestry. */
+  /** Proofs that L1 verified for updates: one per settled block, and those of ancestry. */
   proofsVerified: Schema.Int,
+  operators: Schema.Array(Schema.Struct({ name: Schema.String, account: Address, blocksProven: Schema.Int, updates: Schema.Int })),
   /** What the vault credited to whom, in wei. */
-  credits: Schema.Array(Schema.Struct({ account: Address, credited: WeiSum, claimed: WeiSum })),
-  invariants: Invariants
+  credits: Schema.Array(Schema.Struct({
+    account: Address,
+    /** Whose account it is; `null` if it is no operator's. */
+    operator: Schema.NullOr(Schema.String),
+    credited: WeiSum,
+    claimed: WeiSum
+  })),
+  invariants: Invariants,
+  /** Only of a run with a scenario. */
+  scenario: Schema.optionalKey(ScenarioReport)
 }) {}
 
 /** Whether every invariant holds. */
@@ -92,39 +122,64 @@ const doneTwice = (attempts: ReadonlyArray<{ readonly job: string; readonly outc
   return new Set(done).size < done.length
 }
 
-/** The report as of now. */
-export const makeReport = Effect.gen(function*() {
-  const l1 = yield* L1
-  const store = yield* Store
-  const latest = yield* l1.latest
-  const events = yield* l1.events(l1.deployedAt, latest.number)
-  const checkpoints = new Map(
-    events.flatMap((event) => (event._tag === "CheckpointRegistered" ? [[event.checkpoint.id, event.checkpoint] as const] : []))
-  )
-  const updates = yield* Effect.forEach(
-    events.filter((event) => event._tag === "StateUpdated"),
-    (event) => describeUpdate(event, checkpoints.get(event.continuedBy)!)
-  )
-  const audit = yield* (yield* RewardAuditor).changes().pipe(
-    Stream.filter(({ l1Block }) => l1Block >= latest.number),
+/** The registry's chain: checkpoints that no revert has removed (CP-4), genesis first. */
+export const liveCheckpoints = (events: ReadonlyArray<L1Event>): ReadonlyArray<CheckpointRegistered["checkpoint"]> =>
+  events.reduce<ReadonlyArray<CheckpointRegistered["checkpoint"]>>((live, event) => {
+    if (event._tag === "CheckpointsReverted") return live.filter(({ number }) => number <= event.headNumber)
+    return event._tag === "CheckpointRegistered" ? [...live, event.checkpoint] : live
+  }, [])
+
+/** What one operator's node says of the chain up to an L1 block, and of itself. */
+const askOperator = Effect.fnUntraced(function*({ account, name, node }: RunningDevnet["operators"][number], l1Block: number) {
+  const audit = yield* Context.get(node, RewardAuditor).changes().pipe(
+    Stream.filter((report) => report.l1Block >= l1Block),
     Stream.runHead,
     Effect.flatMap(Effect.fromOption),
     Effect.orDie
   )
-  const seen = yield* Stream.runHead((yield* CheckpointWatcher).changes()).pipe(Effect.flatMap(Effect.fromOption), Effect.orDie)
-  const attempts = yield* store.attempts
-  return new DevnetReport({
-    updates,
-    checkpoints: checkpoints.size - 1,
-    blocksProven: yield* store.blocksProven(l1.account),
-    proofsVerified: updates.reduce((sum, { blocks, endIsCheckpoint }) => sum + blocks + (endIsCheckpoint ? 0 : 1), 0),
-    credits: audit.accounts,
-    invariants: {
-      moneyIsConserved: audit.alarms.length === 0,
-      updatesFormOneChain: updates.every(({ fromHash }, i) => i === 0 || updates[i - 1]!.toHash === fromHash),
-      noDoubleUpdate: new Set(updates.map(({ fromHash }) => fromHash)).size === updates.length,
-      noDoubleProof: !doneTwice(attempts),
-      certificatesHold: seen.disbelieved === 0
-    }
-  })
+  const seen = yield* Stream.runHead(Context.get(node, CheckpointWatcher).changes()).pipe(Effect.flatMap(Effect.fromOption), Effect.orDie)
+  const store = Context.get(node, Store)
+  const blocksProven = yield* store.blocksProven(account)
+  return { name, account, audit, seen, blocksProven, provedTwice: doneTwice(yield* store.attempts) }
 })
+
+/** The report as of now. */
+export const makeReport = ({ operators, rollup }: RunningDevnet, scenario?: ScenarioReport) =>
+  Effect.gen(function*() {
+    const l1 = yield* L1
+    const latest = yield* l1.latest
+    const events = yield* l1.events(l1.deployedAt, latest.number)
+    const checkpoints = new Map(
+      events.flatMap((event) => (event._tag === "CheckpointRegistered" ? [[event.checkpoint.id, event.checkpoint] as const] : []))
+    )
+    const updated = events.filter((event) => event._tag === "StateUpdated")
+    const updates = yield* Effect.forEach(updated, (event) => describeUpdate(event, checkpoints.get(event.continuedBy)!))
+    const answers = yield* Effect.forEach(operators, (operator) => askOperator(operator, latest.number), { concurrency: "unbounded" })
+    return new DevnetReport({
+      updates,
+      checkpoints: liveCheckpoints(events).length - 1,
+      reverts: events.filter((event) => event._tag === "CheckpointsReverted").length,
+      blocksProven: answers.reduce((sum, { blocksProven }) => sum + blocksProven, 0),
+      proofsVerified: updates.reduce((sum, { blocks, endIsCheckpoint }) => sum + blocks + (endIsCheckpoint ? 0 : 1), 0),
+      operators: answers.map(({ account, blocksProven, name }) => ({
+        name,
+        account,
+        blocksProven,
+        updates: updated.filter(({ submitter }) => submitter === account).length
+      })),
+      credits: answers[0]!.audit.accounts.map(({ account, claimed, credited }) => ({
+        account,
+        operator: answers.find((answer) => answer.account === account)?.name ?? null,
+        credited,
+        claimed
+      })),
+      invariants: {
+        moneyIsConserved: answers.every(({ audit }) => audit.alarms.length === 0),
+        updatesFormOneChain: updates.every(({ fromHash }, i) => i === 0 || updates[i - 1]!.toHash === fromHash),
+        noDoubleUpdate: new Set(updates.map(({ fromHash }) => fromHash)).size === updates.length,
+        noDoubleProof: answers.every(({ provedTwice }) => !provedTwice),
+        certificatesHold: answers.every(({ seen }) => seen.disbelieved === 0)
+      },
+      ...(scenario === undefined ? {} : { scenario })
+    })
+  }).pipe(Effect.provideContext(rollup))

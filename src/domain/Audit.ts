@@ -38,6 +38,9 @@ export const reserve = (books: Books, which: "redundancy" | "protocol", amount: 
     ? { ...books, redundancyReserve: books.redundancyReserve + amount }
     : { ...books, protocolReserve: books.protocolReserve + amount }
 
+/** Redundancy shares that nobody earned in time (RW-4). */
+export const lapse = (books: Books, amount: bigint): Books => reserve(reserve(books, "redundancy", -amount), "protocol", amount)
+
 /** Credited to all accounts so far. */
 export const totalCredited = (books: Books): bigint => [...books.accounts.values()].reduce((sum, { credited }) => sum + credited, 0n)
 

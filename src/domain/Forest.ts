@@ -53,6 +53,22 @@ export class Forest {
     return this.#covers.has(block)
   }
 
+  /** Forgets every proof over a block: the ledger replaced it (CP-4). */
+  drop(block: BlockHash): void {
+    if (this.covers(block)) this.#forget(({ statement }) => statement.leaves.some(({ blockHash }) => blockHash === block))
+  }
+
+  #forget(where: (proof: Proof) => boolean): void {
+    for (const [start, proofs] of this.#byStart) {
+      for (const [id, proof] of proofs) {
+        if (!where(proof)) continue
+        proofs.delete(id)
+        this.#count(proof, -1)
+      }
+      if (proofs.size === 0) this.#byStart.delete(start)
+    }
+  }
+
   #count(proof: Proof, by: 1 | -1): void {
     for (const { blockHash } of proof.statement.leaves) {
       const count = (this.#covers.get(blockHash) ?? 0) + by
@@ -64,14 +80,7 @@ export class Forest {
   /** Moves the proven tip and forgets what lies behind it. */
   moveTip(tip: BlockRef): void {
     this.#tip = tip
-    for (const [start, proofs] of this.#byStart) {
-      for (const [id, proof] of proofs) {
-        if (proof.statement.to.number > tip.number) continue
-        proofs.delete(id)
-        this.#count(proof, -1)
-      }
-      if (proofs.size === 0) this.#byStart.delete(start)
-    }
+    this.#forget(({ statement }) => statement.to.number <= tip.number)
   }
 
   /** The pieces of the heaviest tree, from the tip on; empty when nothing continues the tip (OC-2). */

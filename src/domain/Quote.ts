@@ -5,7 +5,8 @@
  */
 import { Schema } from "effect"
 import { BlockNumber, ProverGas, ProverPrice, Wei } from "./Amount.ts"
-import type { Header } from "./Block.ts"
+import { type Header, signalOne } from "./Block.ts"
+import type { ProtocolParameters } from "./ProtocolParameters.ts"
 import { highestPrice, largestExcess, nextExcess, priceAt, type PriceRule, proverFee, snapshotPrice } from "./ProverPrice.ts"
 
 /** L1 gas that settling takes, by what it is paid for; measured, see `npm run -s bench -- gas`. */
@@ -36,15 +37,27 @@ export class SettlementShare extends Schema.Class<SettlementShare>("lignum/Settl
   share: Schema.BigIntFromString
 }) {}
 
+/** What a transaction pays for its execution. */
+export class ExecutionPart extends Schema.Class<ExecutionPart>("lignum/ExecutionPart")({
+  /** The rollup's own execution gas of the transaction. */
+  gas: Schema.BigIntFromString,
+  /** Wei per execution gas. */
+  price: Schema.BigIntFromString,
+  /** Wei. */
+  fee: Schema.BigIntFromString
+}) {}
+
 /** What a quote is made of. */
 export class QuoteParts extends Schema.Class<QuoteParts>("lignum/QuoteParts")({
+  /** Execution gas · execution price. None where the rollup charges nothing for execution, as the devnet does. */
+  execution: Schema.NullOr(ExecutionPart),
   /** Wei per prover gas by the rule alone (FM-2). */
   rulePrice: ProverPrice,
   /** Multiplier of the L1 signal in the newest block, in millionths (FM-3). */
   signalMultiplier: Schema.BigIntFromString,
-  /** Wei: prover gas · rule's price · multiplier. This is what is charged, and what `maxProverFee` caps. */
+  /** Wei: prover gas · rule's price · multiplier. This is what `maxProverFee` caps. */
   proverFee: Wei,
-  /** What settling costs beside; provers bear it today, and nobody charges users for it. None when L1's gas price is not known. */
+  /** The transaction's part in what settling costs. None when L1's gas price is not known. */
   settlement: Schema.NullOr(SettlementShare)
 }) {}
 
@@ -54,8 +67,10 @@ export class Quote extends Schema.Class<Quote>("lignum/Quote")({
   proverGas: ProverGas,
   /** Wei per prover gas in the newest block. */
   price: ProverPrice,
-  /** Wei that the transaction would have paid in the newest block. */
+  /** Wei that the transaction would have paid for proving in the newest block; {@link QuoteParts.proverFee}. */
   fee: Wei,
+  /** Wei: execution, proving and settlement together, as far as they are known now. */
+  total: Schema.BigIntFromString,
   /** Wei per prover gas that the price cannot exceed within the asked number of blocks, however full they are and however late proofs. */
   priceBound: ProverPrice,
   /** Wei: the `maxProverFee` to sign; less is charged when the price is lower, never more. */
@@ -74,6 +89,26 @@ export interface BoundOptions {
   readonly overdue?: ProverGas
   /** The highest multiplier of the L1 signal meanwhile, in millionths; without it the newest block's. */
   readonly highestSignal?: bigint
+}
+
+/** How the L1 signal can rise while blocks are made. */
+export interface SignalCourse extends Pick<ProtocolParameters, "signalEpoch" | "signalStep" | "signalMax"> {
+  /** Seconds from block to block, when none is late. */
+  readonly blockTime: number
+  /** Blocks from one reading of the multiplier to the next (FM-4). */
+  readonly checkpointInterval: number
+}
+
+/**
+ * The highest multiplier that headers can carry within so many blocks, in millionths: a quorum in every epoch that begins or ends
+ * between the newest block's reading and the last block (FM-3). Blocks that come later than they should may see more.
+ */
+export const highestSignalWithin = (multiplier: bigint, blocks: number, { blockTime, checkpointInterval, signalEpoch, signalMax, signalStep }: SignalCourse): bigint => {
+  const epochs = Math.ceil((blocks + checkpointInterval) * blockTime / signalEpoch) + 1
+  const most = BigInt(signalMax)
+  let now = multiplier
+  for (let epoch = 0; epoch < epochs && now < most; epoch++) now = (now * BigInt(signalStep)) / signalOne
+  return now < most ? now : most
 }
 
 /** The part of a header that a quote rests on. */
@@ -107,32 +142,33 @@ export const priceBound = (header: PricedHeader, { blockGas, blocks, highestSign
   return bound > header.proverPrice ? bound : header.proverPrice
 }
 
+/** What a user pays beside proving, as far as it is known. */
+export interface OtherParts {
+  readonly execution?: { readonly gas: bigint; readonly price: bigint }
+  readonly settlement?: { readonly gas: SettlementGas; readonly l1GasPrice: bigint }
+}
+
 /** The quote for a transaction of `proverGas`, below 2^32 (so that at the highest price its fee is still an amount). */
-export const quote = (
-  header: PricedHeader,
-  proverGas: ProverGas,
-  options: BoundOptions,
-  settlement?: { readonly gas: SettlementGas; readonly l1GasPrice: bigint }
-): Quote => {
+export const quote = (header: PricedHeader, proverGas: ProverGas, options: BoundOptions, { execution, settlement }: OtherParts = {}): Quote => {
   const bound = priceBound(header, options)
   const fee = proverFee(proverGas, header.proverPrice)
   const gasPerBlock = settlement === undefined ? 0n : settlementGasPerBlock(settlement.gas)
+  const executionFee = execution === undefined ? 0n : execution.gas * execution.price
+  const share = settlement === undefined ? 0n : roundedUp(gasPerBlock * settlement.l1GasPrice * proverGas, options.rule.target)
   return new Quote({
     block: header.number,
     proverGas,
     price: header.proverPrice,
     fee,
+    total: executionFee + fee + share,
     priceBound: bound,
     maxProverFee: proverFee(proverGas, bound),
     parts: new QuoteParts({
+      execution: execution === undefined ? null : new ExecutionPart({ ...execution, fee: executionFee }),
       rulePrice: header.proverPrice === highestPrice ? highestPrice : priceAt(options.rule, excessBehind(options.rule, header)),
       signalMultiplier: header.signalMultiplier,
       proverFee: fee,
-      settlement: settlement === undefined ? null : new SettlementShare({
-        gasPerBlock,
-        l1GasPrice: settlement.l1GasPrice,
-        share: roundedUp(gasPerBlock * settlement.l1GasPrice * proverGas, options.rule.target)
-      })
+      settlement: settlement === undefined ? null : new SettlementShare({ gasPerBlock, l1GasPrice: settlement.l1GasPrice, share })
     })
   })
 }

@@ -16,7 +16,7 @@ const packageRoot = fileURLToPath(new URL("../..", import.meta.url))
 export const defaultBuildDirectory = path.join(packageRoot, "build", "contracts")
 
 /** The contracts that a deployment consists of, in the order in which they are deployed. */
-export const contractNames = ["CheckpointRegistry", "Groth16BatchVerifier", "ProverRegistry", "RewardVault", "StateUpdate"] as const
+export const contractNames = ["CheckpointRegistry", "Groth16BatchVerifier", "ProverRegistry", "RewardVault", "StateUpdate", "FeeSignal"] as const
 export type ContractName = typeof contractNames[number]
 
 /** The compiler's settings: those of `foundry.toml`, so that what is tested is what is deployed. */
@@ -53,7 +53,8 @@ export class ContractBuild extends Schema.Class<ContractBuild>("lignum/ContractB
     Groth16BatchVerifier: Contract,
     ProverRegistry: Contract,
     RewardVault: Contract,
-    StateUpdate: Contract
+    StateUpdate: Contract,
+    FeeSignal: Contract
   })
 }) {}
 

@@ -28,6 +28,7 @@ import { designations, type ProtocolParameters } from "../domain/ProtocolParamet
 import type { VerifyingKey } from "../proofs/CircuitKeys.ts"
 import {
   checkpointRegistryAbi,
+  feeSignalAbi,
   groth16BatchVerifierAbi,
   proofSystemIds,
   proverRegistryAbi,
@@ -71,6 +72,8 @@ export class Deployment extends Schema.Class<Deployment>("lignum/Deployment")({
   provers: Address,
   stateUpdate: Address,
   vault: Address,
+  /** The provers' price signal. */
+  feeSignal: Address,
   /** Verifier of proof system 1. */
   groth16: Address,
   /** Id of the genesis checkpoint, the first checkpoint's parent. */
@@ -105,7 +108,7 @@ export const verifyingKeyWords = (key: VerifyingKey): ReadonlyArray<bigint> => [
 /** Words that both verifying keys share: alpha, beta and gamma. */
 const sharedWords = 10
 
-const errorsAbi = [...[...checkpointRegistryAbi, ...proverRegistryAbi].filter((item) => item.type === "error"), ...settlementErrorsAbi]
+const errorsAbi = [...[...checkpointRegistryAbi, ...proverRegistryAbi, ...feeSignalAbi].filter((item) => item.type === "error"), ...settlementErrorsAbi]
 
 /** Why L1 refused: the contract's custom error where there is one. */
 const reasonOf = (error: unknown): string => {
@@ -143,11 +146,11 @@ const checkValidators = Effect.fnUntraced(function*({ possessions, publicKeys }:
 })
 
 /**
- * Deploys all contracts in five transactions and checks what came of it: that they name each other, and hold the keys, parameters
+ * Deploys all contracts in six transactions and checks what came of it: that they name each other, and hold the keys, parameters
  * and genesis that they were given. Nobody has any rights over them afterwards.
  *
- * The vault and the state update name each other in their constructors: the second one's address follows from the
- * account and its nonce, so that no owner has to link them later.
+ * The checkpoint registry, the vault and the state update name each other in their constructors: the last one's address follows
+ * from the account and its nonce, so that no owner has to link them later.
  */
 export const deploy = Effect.fn("deploy")(function*(options: DeployOptions): Effect.fn.Return<Deployment, DeploymentFailed> {
   const { account, chainId, contracts, parameters, url } = options
@@ -166,7 +169,7 @@ export const deploy = Effect.fn("deploy")(function*(options: DeployOptions): Eff
   const nonce = yield* attempt("asking L1 for the account's nonce", () =>
     client.getTransactionCount({ address: account.address, blockTag: "pending" }))
   const addressAt = (index: number) => toAddress(getContractAddress({ from: account.address, nonce: BigInt(nonce + index) }))
-  const [registry, groth16, provers, vault, stateUpdate] = [addressAt(0), addressAt(1), addressAt(2), addressAt(3), addressAt(4)]
+  const [provers, registry, groth16, vault, stateUpdate, feeSignal] = [addressAt(0), addressAt(1), addressAt(2), addressAt(3), addressAt(4), addressAt(5)]
 
   const create = Effect.fnUntraced(function*(name: ContractName, index: number, data: Hex) {
     const receipt = yield* attempt(`deploying ${name}`, async () => {
@@ -185,28 +188,33 @@ export const deploy = Effect.fn("deploy")(function*(options: DeployOptions): Eff
   const blockKey = verifyingKeyWords(options.verifyingKeys.block)
   const ancestryKey = verifyingKeyWords(options.verifyingKeys.ancestry)
 
-  const block = yield* create("CheckpointRegistry", 0, encodeDeployData({
+  const given = { ...parameters, designation: designations.indexOf(parameters.designation) }
+  const block = yield* create(
+    "ProverRegistry",
+    0,
+    encodeDeployData({ abi: proverRegistryAbi, bytecode: bytecode("ProverRegistry"), args: [given] })
+  )
+  yield* create("CheckpointRegistry", 1, encodeDeployData({
     abi: checkpointRegistryAbi,
     bytecode: bytecode("CheckpointRegistry"),
-    args: [root, keys, concat(validators.possessions)]
+    args: [root, keys, concat(validators.possessions), provers, stateUpdate]
   }))
-  yield* create("Groth16BatchVerifier", 1, encodeDeployData({
+  yield* create("Groth16BatchVerifier", 2, encodeDeployData({
     abi: groth16BatchVerifierAbi,
     bytecode: bytecode("Groth16BatchVerifier"),
     args: [blockKey, ancestryKey]
   }))
-  const given = { ...parameters, designation: designations.indexOf(parameters.designation) }
-  yield* create("ProverRegistry", 2, encodeDeployData({ abi: proverRegistryAbi, bytecode: bytecode("ProverRegistry"), args: [given] }))
   yield* create("RewardVault", 3, encodeDeployData({
     abi: rewardVaultAbi,
     bytecode: bytecode("RewardVault"),
-    args: [stateUpdate, parameters.shares]
+    args: [stateUpdate, parameters.shares, given]
   }))
   yield* create("StateUpdate", 4, encodeDeployData({
     abi: stateUpdateAbi,
     bytecode: bytecode("StateUpdate"),
     args: [registry, vault, provers, root, [groth16], given]
   }))
+  yield* create("FeeSignal", 5, encodeDeployData({ abi: feeSignalAbi, bytecode: bytecode("FeeSignal"), args: [vault, given] }))
 
   const deployment = new Deployment({
     chainId,
@@ -215,6 +223,7 @@ export const deploy = Effect.fn("deploy")(function*(options: DeployOptions): Eff
     provers,
     stateUpdate,
     vault,
+    feeSignal,
     groth16,
     genesis: checkpoint.id,
     verifyingKeys: keccak256(encodePacked(["uint256[]"], [[...blockKey, ...ancestryKey.slice(sharedWords)]]))
@@ -235,7 +244,7 @@ const checkDeployment = Effect.fnUntraced(function*(
   const state = { address: deployment.stateUpdate, abi: stateUpdateAbi } as const
   const step = "checking the contracts"
   const provers = { address: deployment.provers, abi: proverRegistryAbi } as const
-  const [headId, keys, keysHash, linked, shares, tip, its, set] = yield* attempt(step, () =>
+  const [headId, keys, keysHash, linked, shares, tip, its, set, links] = yield* attempt(step, () =>
     Promise.all([
       client.readContract({ ...registry, functionName: "headId" }),
       client.readContract({ ...registry, functionName: "validatorKeys" }),
@@ -255,13 +264,28 @@ const checkDeployment = Effect.fnUntraced(function*(
         client.readContract({ ...state, functionName: "designation" }),
         client.readContract({ ...state, functionName: "fallbackBounty" }),
         client.readContract({ ...provers, functionName: "bond" }),
-        client.readContract({ ...provers, functionName: "leaveDelay" })
+        client.readContract({ ...provers, functionName: "leaveDelay" }),
+        client.readContract({ ...state, functionName: "redundancyWindow" }),
+        client.readContract({ ...vault, functionName: "redundancyWindow" }),
+        client.readContract({ ...state, functionName: "proofDeadline" }),
+        client.readContract({ ...state, functionName: "targetLag" }),
+        client.readContract({ ...state, functionName: "bonusRamp" }),
+        client.readContract({ ...state, functionName: "bonusCap" })
+      ]),
+      Promise.all([
+        client.readContract({ ...registry, functionName: "stateUpdate" }),
+        client.readContract({ ...registry, functionName: "provers" })
       ])
     ]))
   yield* expect(step, headId === deployment.genesis, "the registry's head is not the genesis checkpoint")
   yield* expect(step, keys === given.keys, "the registry holds other validators' keys")
   yield* expect(step, keysHash === deployment.verifyingKeys, "the verifier holds other verifying keys")
   yield* expect(step, linked === deployment.stateUpdate, "the vault takes orders from another contract")
+  yield* expect(
+    step,
+    links[0] === deployment.stateUpdate && links[1] === deployment.provers,
+    "the checkpoint registry is linked with other contracts"
+  )
   yield* expect(
     step,
     (["leaf", "merge", "submission", "redundancy", "reserve"] as const).every((share) => shares[share] === given.parameters.shares[share]),
@@ -273,9 +297,38 @@ const checkDeployment = Effect.fnUntraced(function*(
     its[0] === deployment.registry && its[1] === deployment.vault && its[2] === deployment.groth16 && its[3] === deployment.provers,
     "the state update is linked with other contracts"
   )
-  const { bond, designation, fallbackBounty, idleFallback, leaveDelay, turnLength } = given.parameters
-  const due = [idleFallback, turnLength, designations.indexOf(designation), fallbackBounty, bond, leaveDelay].map(BigInt)
+  const { parameters } = given
+  const due = [
+    parameters.idleFallback,
+    parameters.turnLength,
+    designations.indexOf(parameters.designation),
+    parameters.fallbackBounty,
+    parameters.bond,
+    parameters.leaveDelay,
+    parameters.redundancyWindow,
+    parameters.redundancyWindow,
+    parameters.proofDeadline,
+    parameters.targetLag,
+    parameters.bonusRamp,
+    parameters.bonusCap
+  ].map(BigInt)
   yield* expect(step, set.every((value, index) => BigInt(value) === due[index]), "the contracts hold other parameters")
+  yield* checkFeeSignal(client, deployment, given.parameters)
+})
+
+/** What the fee signal was given (FM-3). */
+const signalParameters = ["signalEpoch", "minUpdates", "signalQuorum", "signalCap", "signalStep", "signalMax", "signalDecay"] as const
+
+const checkFeeSignal = Effect.fnUntraced(function*(client: ReturnType<typeof createPublicClient>, deployment: Deployment, parameters: ProtocolParameters) {
+  const signal = { address: deployment.feeSignal, abi: feeSignalAbi } as const
+  const step = "checking the fee signal"
+  const [vault, ...set] = yield* attempt(step, () =>
+    Promise.all([
+      client.readContract({ ...signal, functionName: "reputation" }),
+      ...signalParameters.map((functionName) => client.readContract({ ...signal, functionName }))
+    ]))
+  yield* expect(step, vault === deployment.vault, "the fee signal asks another contract for reputation")
+  yield* expect(step, signalParameters.every((name, index) => set[index] === parameters[name]), "the fee signal holds other parameters")
 })
 
 const DeploymentJson = Schema.fromJsonString(Deployment)

@@ -6,10 +6,10 @@ import { type Log, parseEventLogs } from "viem"
 import { BlockNumber, Wei } from "../domain/Amount.ts"
 import { BlockRef } from "../domain/Block.ts"
 import { Checkpoint, QuorumCertificate } from "../domain/Checkpoint.ts"
-import { Address, Bytes32, CheckpointId, HexBytes, toAddress, TransactionHash } from "../domain/Hash.ts"
+import { Address, BlockHash, Bytes32, CheckpointId, HexBytes, toAddress, TransactionHash } from "../domain/Hash.ts"
 import { ProofSystemId } from "../domain/Proof.ts"
 import { ValidatorKey, ValidatorSet } from "../domain/QuorumCertificate.ts"
-import { checkpointRegistryAbi, creditKinds, proofSystemIds, proverRegistryAbi, reserves, rewardVaultAbi, stateUpdateAbi } from "./abi.ts"
+import { checkpointRegistryAbi, creditKinds, feeSignalAbi, proofSystemIds, proverRegistryAbi, reserves, rewardVaultAbi, stateUpdateAbi } from "./abi.ts"
 
 /** Where on L1 an event stands. */
 export class L1Position extends Schema.Class<L1Position>("lignum/L1Position")({
@@ -29,6 +29,18 @@ export class CheckpointRegistered extends Schema.TaggedClass<CheckpointRegistere
 export class ValidatorSetChanged extends Schema.TaggedClass<ValidatorSetChanged>()("ValidatorSetChanged", {
   at: L1Position,
   validators: ValidatorSet
+}) {}
+
+/** The oldest unproven checkpoint grew too old: every checkpoint behind `head` is dead, and consensus rebuilds from the tip (CP-4). */
+export class CheckpointsReverted extends Schema.TaggedClass<CheckpointsReverted>()("CheckpointsReverted", {
+  at: L1Position,
+  /** How often the registry was reverted, this time included. */
+  generation: Schema.Int,
+  /** The registry's head from here on: the newest checkpoint at or behind the tip. */
+  head: CheckpointId,
+  headNumber: BlockNumber,
+  /** Number of the proven tip; the next checkpoint lies beyond it. */
+  tip: BlockNumber
 }) {}
 
 /** The proven tip moved (ST-1 to ST-3). */
@@ -111,12 +123,71 @@ export class PotShort extends Schema.TaggedClass<PotShort>()("PotShort", {
   pot: Wei
 }) {}
 
+/** Redundancy shares that nobody earned in time moved to the protocol reserve (RW-4). */
+export class Lapsed extends Schema.TaggedClass<Lapsed>()("Lapsed", { at: L1Position, amount: Wei }) {}
+
+/** A turn passed without an update: its holder lost half of its reputation (ST-6). */
+export class TurnMissed extends Schema.TaggedClass<TurnMissed>()("TurnMissed", {
+  at: L1Position,
+  /** Index of the turn since the race ended, from zero. */
+  turn: Schema.Int,
+  holder: Address,
+  /** Prover gas that its reputation was reduced by: a sum over many updates, wider than any one block's. */
+  lost: Schema.BigIntFromString
+}) {}
+
+/** A redundancy turn began with an update (RW-4). */
+export class RedundancyOpened extends Schema.TaggedClass<RedundancyOpened>()("RedundancyOpened", {
+  at: L1Position,
+  /** The update's last block. */
+  to: BlockHash,
+  holder: Address,
+  /** The last L1 second in which the holder's proof is taken. */
+  closesAt: Schema.BigIntFromString,
+  /** Who was paid for each block's leaf. */
+  provers: Schema.Array(Address),
+  /** What a redundant proof of each block earns. */
+  shares: Schema.Array(Wei)
+}) {}
+
+/** A turn-holder proved a transition once more (RW-4). */
+export class RedundancyProven extends Schema.TaggedClass<RedundancyProven>()("RedundancyProven", {
+  at: L1Position,
+  /** The transition's last block. */
+  to: BlockHash,
+  holder: Address,
+  system: ProofSystemId,
+  earned: Wei
+}) {}
+
 /** An account drew what it was owed (RW-5). */
 export class Claimed extends Schema.TaggedClass<Claimed>()("Claimed", { at: L1Position, account: Address, amount: Wei }) {}
+
+/** A prover said that the price of proving is too low (FM-3). */
+export class Flagged extends Schema.TaggedClass<Flagged>()("Flagged", {
+  at: L1Position,
+  epoch: Schema.BigIntFromString,
+  prover: Address,
+  /** What the flag weighs, in prover gas: the prover's reputation, capped. */
+  weight: Schema.BigIntFromString,
+  /** What all flags of the epoch weigh so far. */
+  gathered: Schema.BigIntFromString,
+  /** The reputation of all provers. */
+  total: Schema.BigIntFromString
+}) {}
+
+/** The flags of an epoch reached the quorum (FM-3). */
+export class MultiplierRaised extends Schema.TaggedClass<MultiplierRaised>()("MultiplierRaised", {
+  at: L1Position,
+  epoch: Schema.BigIntFromString,
+  /** The multiplier from here on, in millionths. */
+  multiplier: Schema.BigIntFromString
+}) {}
 
 export const L1Event = Schema.Union([
   CheckpointRegistered,
   ValidatorSetChanged,
+  CheckpointsReverted,
   StateUpdated,
   Funded,
   Credited,
@@ -127,11 +198,17 @@ export const L1Event = Schema.Union([
   UpdatedInTurn,
   ProverRegistered,
   ProverLeft,
-  BondReturned
+  BondReturned,
+  Lapsed,
+  TurnMissed,
+  RedundancyOpened,
+  RedundancyProven,
+  Flagged,
+  MultiplierRaised
 ])
 export type L1Event = typeof L1Event.Type
 
-const abi = [...checkpointRegistryAbi, ...proverRegistryAbi, ...stateUpdateAbi, ...rewardVaultAbi].filter((item) => item.type === "event")
+const abi = [...checkpointRegistryAbi, ...proverRegistryAbi, ...stateUpdateAbi, ...rewardVaultAbi, ...feeSignalAbi].filter((item) => item.type === "event")
 
 const systemOf = (id: number): ProofSystemId => {
   const found = Object.entries(proofSystemIds).find(([, each]) => each === id)
@@ -173,6 +250,16 @@ export const decodeEvents = (logs: ReadonlyArray<Log>): ReadonlyArray<L1Event> =
         const [first, ...rest] = splitKeys(log.args.keys).map((key) => ValidatorKey.make(key as never))
         return [new ValidatorSetChanged({ at, validators: new ValidatorSet({ epoch: log.args.epoch, publicKeys: [first!, ...rest] }) })]
       }
+      case "CheckpointsReverted":
+        return [
+          new CheckpointsReverted({
+            at,
+            generation: log.args.generation,
+            head: CheckpointId.make(log.args.headId),
+            headNumber: BlockNumber.make(Number(log.args.headNumber)),
+            tip: BlockNumber.make(Number(log.args.tipNumber))
+          })
+        ]
       case "StateUpdated": {
         const { fromHash, toHash, fromNumber, toNumber, system, submitter, checkpointId } = log.args
         return [
@@ -243,6 +330,12 @@ export const decodeEvents = (logs: ReadonlyArray<Log>): ReadonlyArray<L1Event> =
         ]
       case "BondReturned":
         return [new BondReturned({ at, prover: toAddress(log.args.prover), amount: Wei.make(log.args.amount) })]
+      case "Flagged": {
+        const { epoch, gathered, prover, total, weight } = log.args
+        return [new Flagged({ at, epoch: BigInt(epoch), prover: toAddress(prover), weight, gathered, total })]
+      }
+      case "MultiplierRaised":
+        return [new MultiplierRaised({ at, epoch: BigInt(log.args.epoch), multiplier: log.args.multiplier })]
       case "PotShort":
         return [
           new PotShort({
@@ -254,6 +347,35 @@ export const decodeEvents = (logs: ReadonlyArray<Log>): ReadonlyArray<L1Event> =
         ]
       case "Claimed":
         return [new Claimed({ at, account: toAddress(log.args.account), amount: Wei.make(log.args.amount) })]
+      case "Lapsed":
+        return [new Lapsed({ at, amount: Wei.make(log.args.amount) })]
+      case "TurnMissed":
+        return [new TurnMissed({ at, turn: Number(log.args.turn), holder: toAddress(log.args.holder), lost: log.args.lost })]
+      case "RedundancyOpened": {
+        const { closesAt, holder, provers, shares, toHash } = log.args
+        return [
+          new RedundancyOpened({
+            at,
+            to: BlockHash.make(toHash as BlockHash),
+            holder: toAddress(holder),
+            closesAt,
+            provers: provers.map(toAddress),
+            shares: shares.map((share) => Wei.make(share))
+          })
+        ]
+      }
+      case "RedundancyProven": {
+        const { earned, holder, system, toHash } = log.args
+        return [
+          new RedundancyProven({
+            at,
+            to: BlockHash.make(toHash as BlockHash),
+            holder: toAddress(holder),
+            system: systemOf(system),
+            earned: Wei.make(earned)
+          })
+        ]
+      }
       default:
         return []
     }

@@ -19,15 +19,30 @@ import {
   parseTransaction,
   TransactionNotFoundError,
   TransactionReceiptNotFoundError,
-  type TransactionSerializedEIP1559
+  type TransactionSerializedEIP1559,
+  zeroAddress
 } from "viem"
 import { privateKeyToAccount } from "viem/accounts"
 import { Wei } from "../domain/Amount.ts"
 import type { Fees } from "../domain/GasPolicy.ts"
 import { type Address, type Bytes32, HexBytes, toAddress, TransactionHash } from "../domain/Hash.ts"
-import { proofSystemIds, rewardVaultAbi, settlementErrorsAbi, stateUpdateAbi } from "./abi.ts"
+import { feeSignalAbi, proofSystemIds, rewardVaultAbi, settlementErrorsAbi, stateUpdateAbi } from "./abi.ts"
 import { decodeEvents } from "./Events.ts"
-import { L1, type L1Block, L1Unavailable, NonceUsed, type Receipt, type SignedTransaction, Underpriced, type Update, UpdateRefused } from "./L1.ts"
+import {
+  type Call,
+  CallRefused,
+  L1,
+  type L1Block,
+  L1Unavailable,
+  NonceUsed,
+  type Receipt,
+  type Reputation,
+  type SignedTransaction,
+  type Turn,
+  Underpriced,
+  type Update,
+  UpdateRefused
+} from "./L1.ts"
 
 /** Where the contracts are, and who this node is on L1. */
 export interface ViemL1Options {
@@ -40,6 +55,7 @@ export interface ViemL1Options {
   readonly stateUpdate: Address
   readonly vault: Address
   readonly provers: Address
+  readonly feeSignal: Address
 }
 
 export const ViemL1Options = Context.Service<ViemL1Options>("lignum/ViemL1Options")
@@ -50,6 +66,9 @@ const gasMargin = (gas: bigint) => (gas * 12n) / 10n
 /** `StateUpdate.submit` with every error that it can end with. */
 const submitAbi = [...stateUpdateAbi.filter((item) => item.type === "function"), ...settlementErrorsAbi]
 
+/** What a node calls beside `StateUpdate.submit`, with every error that it can end with. */
+const callsAbi = [getAbiItem({ abi: feeSignalAbi, name: "flag" }), ...feeSignalAbi.filter((item) => item.type === "error")]
+
 type EncodedUpdate = ContractFunctionArgs<typeof stateUpdateAbi, "nonpayable", "submit">[0]
 
 /** The argument of `StateUpdate.submit`. */
@@ -57,6 +76,7 @@ export const encodeUpdate = (update: Update) => ({
   system: proofSystemIds[update.system],
   from: update.statement.from.hash,
   leaves: update.statement.leaves,
+  mergers: update.mergers,
   checkpoints: update.checkpoints.map(({ parent, number, blockHash, stateRoot }) => ({
     parentId: parent,
     number: BigInt(number),
@@ -82,7 +102,7 @@ const shortReason = (error: unknown): string => error instanceof BaseError ? err
 export const layer: Layer.Layer<L1, never, ViemL1Options> = Layer.effect(
   L1,
   Effect.gen(function*() {
-    const { url, chainId, privateKey, deployedAt, registry, stateUpdate, vault, provers } = yield* ViemL1Options
+    const { url, chainId, privateKey, deployedAt, registry, stateUpdate, vault, provers, feeSignal } = yield* ViemL1Options
     const chain: Chain = defineChain({
       id: chainId,
       name: `L1 ${chainId}`,
@@ -118,7 +138,7 @@ export const layer: Layer.Layer<L1, never, ViemL1Options> = Layer.effect(
     const events = (from: number, to: number) =>
       Effect.map(
         ask("eth_getLogs", () =>
-          client.getLogs({ address: [registry, provers, stateUpdate, vault], fromBlock: BigInt(from), toBlock: BigInt(to) })),
+          client.getLogs({ address: [registry, provers, stateUpdate, vault, feeSignal], fromBlock: BigInt(from), toBlock: BigInt(to) })),
         decodeEvents
       )
 
@@ -148,10 +168,10 @@ export const layer: Layer.Layer<L1, never, ViemL1Options> = Layer.effect(
       ([{ baseFeePerGas }, priorityFee]) => ({ baseFee: baseFeePerGas ?? 0n, priorityFee })
     )
 
-    const signCall = (nonce: number, data: Hex, gas: bigint, { maxFeePerGas, maxPriorityFeePerGas }: Fees) =>
+    const signTo = (to: Address, nonce: number, data: Hex, gas: bigint, { maxFeePerGas, maxPriorityFeePerGas }: Fees) =>
       Effect.map(
         Effect.promise(() =>
-          signer.signTransaction({ type: "eip1559", chainId, nonce, to: stateUpdate, data, gas, maxFeePerGas, maxPriorityFeePerGas })
+          signer.signTransaction({ type: "eip1559", chainId, nonce, to, data, gas, maxFeePerGas, maxPriorityFeePerGas })
         ),
         (raw): SignedTransaction => ({ nonce, raw: HexBytes.make(raw), hash: TransactionHash.make(keccak256(raw)) })
       )
@@ -159,7 +179,45 @@ export const layer: Layer.Layer<L1, never, ViemL1Options> = Layer.effect(
     const nextNonce = ask("eth_getTransactionCount", () => client.getTransactionCount({ address: signer.address, blockTag: "latest" }))
 
     const sign = Effect.fnUntraced(function*(update: Update, gas: bigint, fees: Fees) {
-      return yield* signCall(yield* nextNonce, callOf(update), gasMargin(gas), fees)
+      return yield* signTo(stateUpdate, yield* nextNonce, callOf(update), gasMargin(gas), fees)
+    })
+
+    /** Where each kind of call goes, and how it is written. */
+    const encoded: Record<Call["kind"], { readonly to: Address; readonly data: Hex }> = {
+      flag: { to: feeSignal, data: encodeFunctionData({ abi: feeSignalAbi, functionName: "flag" }) }
+    }
+
+    const estimateCall = (to: Address, data: Hex, blockTag: "latest" | "pending") =>
+      Effect.tryPromise({
+        try: () => {
+          const { args, functionName } = decodeFunctionData({ abi: callsAbi, data })
+          return client.estimateContractGas({ address: to, abi: callsAbi, functionName, args, account: signer, blockTag })
+        },
+        catch: (error) => {
+          const revert = revertOf(error)
+          return revert === undefined
+            ? new L1Unavailable({ operation: "eth_estimateGas", reason: shortReason(error) })
+            : new CallRefused({ error: revert })
+        }
+      })
+
+    const signCall = Effect.fnUntraced(function*({ kind }: Call, gas: bigint, fees: Fees) {
+      return yield* signTo(encoded[kind].to, yield* nextNonce, encoded[kind].data, gasMargin(gas), fees)
+    })
+
+    const signal = Effect.gen(function*() {
+      const { number } = yield* latest
+      const at = { blockNumber: BigInt(number) } as const
+      const contract = { ...at, address: feeSignal, abi: feeSignalAbi } as const
+      const [epoch, multiplier, flagged, minUpdates, [reputation, updates]] = yield* ask("FeeSignal", () =>
+        Promise.all([
+          client.readContract({ ...contract, functionName: "epoch" }),
+          client.readContract({ ...contract, functionName: "multiplier" }),
+          client.readContract({ ...contract, functionName: "hasFlagged", args: [signer.address] }),
+          client.readContract({ ...contract, functionName: "minUpdates" }),
+          client.readContract({ ...at, address: vault, abi: rewardVaultAbi, functionName: "reputationOf", args: [signer.address] })
+        ]))
+      return { epoch: BigInt(epoch), multiplier, flagged, minUpdates: BigInt(minUpdates), reputation, updates }
     })
 
     const send = (transaction: SignedTransaction) =>
@@ -197,11 +255,13 @@ export const layer: Layer.Layer<L1, never, ViemL1Options> = Layer.effect(
 
     const read = <A>(functionName: string, request: () => Promise<A>) => ask(`RewardVault.${functionName}`, request)
     const contract = { address: vault, abi: rewardVaultAbi } as const
+    const state = { address: stateUpdate, abi: stateUpdateAbi } as const
 
     return L1.of({
       account: toAddress(signer.address),
       chainId: BigInt(chainId),
       registry,
+      feeSignal,
       deployedAt,
       latest,
       block,
@@ -210,6 +270,13 @@ export const layer: Layer.Layer<L1, never, ViemL1Options> = Layer.effect(
       gasMarket,
       nextNonce,
       sign,
+      dryRunCall: ({ kind }) => estimateCall(encoded[kind].to, encoded[kind].data, "pending"),
+      signCall,
+      dryRunSignedCall: (transaction) => {
+        const { data, to } = parsed(transaction)
+        return estimateCall(to as Address, data!, "latest")
+      },
+      signal,
       dryRunSigned: (transaction, to) => {
         const { args } = decodeFunctionData({ abi: [getAbiItem({ abi: stateUpdateAbi, name: "submit" })], data: parsed(transaction).data! })
         return estimate(args[0], to.number, "latest")
@@ -218,7 +285,10 @@ export const layer: Layer.Layer<L1, never, ViemL1Options> = Layer.effect(
         const { maxFeePerGas, maxPriorityFeePerGas } = parsed(transaction)
         return { maxFeePerGas: maxFeePerGas ?? 0n, maxPriorityFeePerGas: maxPriorityFeePerGas ?? 0n }
       },
-      resign: (transaction, gas, fees) => signCall(transaction.nonce, parsed(transaction).data!, gasMargin(gas), fees),
+      resign: (transaction, gas, fees) => {
+        const { data, to } = parsed(transaction)
+        return signTo(to as Address, transaction.nonce, data!, gasMargin(gas), fees)
+      },
       send,
       receipt,
       creditOf: (account) =>
@@ -231,7 +301,28 @@ export const layer: Layer.Layer<L1, never, ViemL1Options> = Layer.effect(
         redundancyReserve: read("redundancyReserve", () => client.readContract({ ...contract, functionName: "redundancyReserve" })),
         protocolReserve: read("protocolReserve", () => client.readContract({ ...contract, functionName: "protocolReserve" })),
         balance: ask("eth_getBalance", () => client.getBalance({ address: vault }))
-      })
+      }),
+      // Turns go by the time of the block in which an update would stand: the next one.
+      turn: Effect.map(
+        ask("StateUpdate.turn", () => client.readContract({ ...state, functionName: "turn", blockTag: "pending" })),
+        ([inFallback, index, holder, endsAt]): Turn => ({
+          inFallback,
+          index: Number(index),
+          holder: holder === zeroAddress ? Option.none() : Option.some(toAddress(holder)),
+          endsAt: endsAt === 0n ? Option.none() : Option.some(endsAt)
+        })
+      ),
+      redundancyClaim: (to) =>
+        Effect.map(
+          ask("StateUpdate.boundary", () => client.readContract({ ...state, functionName: "boundary", args: [to] })),
+          ([, , claim]) => claim
+        ),
+      reputationOf: (account) =>
+        Effect.map(
+          read("reputationOf", () => client.readContract({ ...contract, functionName: "reputationOf", args: [account] })),
+          ([reputation, updates]): Reputation => ({ reputation, updates })
+        ),
+      totalReputation: read("totalReputation", () => client.readContract({ ...contract, functionName: "totalReputation" }))
     })
   })
 )

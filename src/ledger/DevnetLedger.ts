@@ -6,14 +6,15 @@
 import { Cause, Clock, Context, Duration, Effect, Layer, Option, Schedule, Semaphore, Stream, SubscriptionRef } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import { BlockNumber, ProverGas, type ProverPrice } from "../domain/Amount.ts"
-import { type Block, BlockRef, signalOne } from "../domain/Block.ts"
+import { Block, BlockRef, type Header, signalOne } from "../domain/Block.ts"
 import { type CertificateDomain, Checkpoint, genesisCheckpoint } from "../domain/Checkpoint.ts"
+import type { CheckpointId } from "../domain/Hash.ts"
 import { nextExcess, snapshotPrice } from "../domain/ProverPrice.ts"
 import type { SignedTransfer } from "../domain/Transfer.ts"
 import { layerSqlite, type SqliteOpenError } from "../store/Sqlite.ts"
 import type { DevnetLedgerConfig } from "./DevnetLedgerConfig.ts"
 import { executeBlock, type TransferRefused } from "./Execution.ts"
-import { LedgerDamaged, type LedgerMismatch, type LedgerState, openLedgerFile } from "./LedgerFile.ts"
+import { LedgerDamaged, type LedgerMismatch, type LedgerState, openLedgerFile, type RebuildRefused } from "./LedgerFile.ts"
 import { LedgerSource, LedgerUnavailable } from "./LedgerSource.ts"
 import { admit, afterBlock, type MempoolFull } from "./Mempool.ts"
 import { makeKeyring, withTraffic } from "./Traffic.ts"
@@ -26,13 +27,21 @@ export interface DevnetLedgerInputs {
    * Certificates for another domain found in the file are made again.
    */
   readonly domain: Effect.Effect<CertificateDomain>
-  /** The L1 signal's multiplier in millionths (FM-3), read for the first block after each checkpoint (FM-4). It must answer at once. */
-  readonly signalMultiplier?: Effect.Effect<bigint>
+  /**
+   * The L1 signal's multiplier in millionths at a block's timestamp (FM-3), read for the first block after each checkpoint (FM-4).
+   * It must answer at once; while it does not know, the multiplier stays.
+   */
+  readonly signalMultiplier?: (timestamp: bigint) => Effect.Effect<Option.Option<bigint>>
   /**
    * Prover gas that is checkpointed but unproven beyond the target lag at a block's timestamp (FM-2), read for every block. It
    * must answer at once.
    */
   readonly overdue?: (timestamp: bigint) => Effect.Effect<ProverGas>
+  /**
+   * What a consensus that errs makes of a header, for scenarios: certificates vouch for the result, and a circuit may refuse it. State
+   * and state root must stay.
+   */
+  readonly tamper?: (header: Header) => Header
 }
 
 /** A look at the ledger from outside. */
@@ -54,6 +63,23 @@ export type DevnetLedgerError = SqliteOpenError | LedgerMismatch | LedgerDamaged
 
 const batchSize = 64
 
+/** How far a chain is, for those who follow it. Every state of it is an object of its own. */
+interface Reached {
+  readonly number: number
+  /** The tips that it went back to (CP-4). */
+  readonly rebuilds: ReadonlyArray<number>
+}
+
+/** Where a reader stands. */
+interface Place {
+  /** Number of the item that it wants. */
+  readonly next: number
+  /** Rebuilds that it knows of. */
+  readonly seen: number
+  /** How far the chain was when it looked and there was nothing for it. */
+  readonly vain: Reached | undefined
+}
+
 const make = (config: DevnetLedgerConfig, inputs: DevnetLedgerInputs) =>
   Effect.gen(function*() {
     const file = yield* openLedgerFile(config)
@@ -65,15 +91,27 @@ const make = (config: DevnetLedgerConfig, inputs: DevnetLedgerInputs) =>
     // After a failed write the file alone knows what was stored: memory is then taken from it again.
     let stale = false
     let lastFailure = Option.none<string>()
-    const tip = yield* SubscriptionRef.make<number>(state.header.number)
+    const tip = yield* SubscriptionRef.make<Reached>({ number: state.header.number, rebuilds: state.rebuilds })
     // Below every number until the domain is known and checkpoints of another one are gone.
-    const certified = yield* SubscriptionRef.make(-1)
+    const certified = yield* SubscriptionRef.make<Reached>({ number: -1, rebuilds: state.rebuilds })
+
+    /** Tells the readers how far the chain is. */
+    const publish = Effect.suspend(() => {
+      const { header, rebuilds } = state
+      return Effect.andThen(
+        SubscriptionRef.set(tip, { number: header.number, rebuilds }),
+        SubscriptionRef.update(certified, (before) =>
+          before.rebuilds.length === rebuilds.length
+            ? before
+            : { number: Math.min(before.number, ...rebuilds.slice(before.rebuilds.length)), rebuilds })
+      )
+    })
 
     const current = Effect.gen(function*() {
       if (!stale) return state
       state = yield* file.load
       stale = false
-      yield* SubscriptionRef.set(tip, state.header.number)
+      yield* publish
       return state
     })
 
@@ -85,34 +123,40 @@ const make = (config: DevnetLedgerConfig, inputs: DevnetLedgerInputs) =>
         })),
         Effect.andThen(Effect.suspend(() => {
           state = next
-          return SubscriptionRef.set(tip, next.header.number)
+          return publish
         }))
       ))
 
-    const signalFor = (before: LedgerState) =>
+    const signalFor = (before: LedgerState, timestamp: bigint) =>
       before.header.number % config.checkpointInterval === 0
-        ? inputs.signalMultiplier ?? Effect.succeed(signalOne)
+        ? Effect.map(
+          inputs.signalMultiplier?.(timestamp) ?? Effect.succeed(Option.some(signalOne)),
+          Option.getOrElse(() => before.header.signalMultiplier)
+        )
         : Effect.succeed(before.header.signalMultiplier)
 
     const produce = writer.withPermit(Effect.gen(function*() {
       const before = yield* current
-      const signalMultiplier = yield* signalFor(before)
       const now = BigInt(Math.floor((yield* Clock.currentTimeMillis) / 1000))
       // A clock that was set back must not make a block older than its parent.
       const timestamp = now > before.header.timestamp ? now : before.header.timestamp
+      const signalMultiplier = yield* signalFor(before, timestamp)
       const overdue = yield* inputs.overdue?.(timestamp) ?? Effect.succeed(ProverGas.make(0n))
       const number = BlockNumber.make(before.header.number + 1)
       const mempool = withTraffic(config, keyring, before.tree, before.mempool, number)
-      const made = executeBlock(config.rules, before.header, before.tree, mempool.map(({ signed }) => signed), {
+      const executed = executeBlock(config.rules, before.header, before.tree, mempool.map(({ signed }) => signed), {
         proverPrice: snapshotPrice(config.price, before.excess, signalMultiplier),
         signalMultiplier,
         timestamp
       })
+      const { header, transfers } = executed.block
+      const made = inputs.tamper === undefined ? executed : { ...executed, block: new Block({ header: inputs.tamper(header), transfers }) }
       const after: LedgerState = {
         header: made.block.header,
         tree: made.tree,
         excess: nextExcess(config.price, before.excess, made.block.header.proverGasUsed, overdue),
-        mempool: afterBlock(mempool, made)
+        mempool: afterBlock(mempool, made),
+        rebuilds: before.rebuilds
       }
       yield* advance(after, file.append(made, before, after))
       lastFailure = Option.none()
@@ -139,24 +183,36 @@ const make = (config: DevnetLedgerConfig, inputs: DevnetLedgerInputs) =>
       }
     })
 
-    const tipAtLeast = (ref: SubscriptionRef.SubscriptionRef<number>, number: number) =>
-      SubscriptionRef.changes(ref).pipe(Stream.filter((reached) => reached >= number), Stream.runHead)
+    /** Waits until a reader has something to do: what it wants is there, or was replaced. */
+    const news = (ref: SubscriptionRef.SubscriptionRef<Reached>, { next, seen, vain }: Place) =>
+      SubscriptionRef.changes(ref).pipe(
+        Stream.filter((now) => now !== vain && (now.number >= next || now.rebuilds.length > seen)),
+        Stream.runHead,
+        // The changes of a ref have no end.
+        Effect.flatMap(Effect.fromOption),
+        Effect.orDie
+      )
 
     const certifier = Effect.gen(function*() {
       const keys = devnetValidatorKeys(config)
       const domain = yield* inputs.domain
-      const { forgotten, newest } = yield* file.newestCheckpoint(domain)
-      if (forgotten > 0) yield* Effect.logWarning(`${forgotten} checkpoints were certified for another registry and are certified again`)
-      let last = newest ?? genesisCheckpoint(file.genesis.ref, file.genesis.header.stateRoot)
-      yield* SubscriptionRef.set(certified, last.number)
       while (true) {
-        const number = BlockNumber.make(last.number + config.checkpointInterval)
-        yield* tipAtLeast(tip, number)
-        const header = (yield* file.headerAt(number))!
-        const checkpoint = new Checkpoint({ parent: last.id, number, blockHash: header.hash, stateRoot: header.stateRoot })
-        yield* file.putCheckpoint(domain, certifyCheckpoint(config, keys, domain, checkpoint))
-        last = checkpoint
-        yield* SubscriptionRef.set(certified, number)
+        const seen = (yield* SubscriptionRef.get(tip)).rebuilds.length
+        const { floor, forgotten, newest } = yield* file.newestCheckpoint(domain)
+        if (forgotten > 0) yield* Effect.logWarning(`${forgotten} checkpoints were certified for another registry and are certified again`)
+        const last = newest ?? genesisCheckpoint(file.genesis.ref, file.genesis.header.stateRoot)
+        yield* SubscriptionRef.update(certified, ({ rebuilds }) => ({ number: last.number, rebuilds }))
+        const interval = config.checkpointInterval
+        const number = BlockNumber.make(interval * (Math.floor(Math.max(last.number, floor) / interval) + 1))
+        yield* news(tip, { next: number, seen, vain: undefined })
+        // No rebuild may come between the look at the block and its checkpoint.
+        yield* writer.withPermit(Effect.gen(function*() {
+          const { header: { number: reached }, rebuilds } = yield* current
+          if (rebuilds.length !== seen || reached < number) return
+          const header = (yield* file.headerAt(number))!
+          const checkpoint = new Checkpoint({ parent: last.id, number, blockHash: header.hash, stateRoot: header.stateRoot })
+          yield* file.putCheckpoint(domain, certifyCheckpoint(config, keys, domain, checkpoint))
+        }))
       }
     }).pipe(
       Effect.tapCause((cause) => Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logWarning("certifying starts again", cause)),
@@ -169,16 +225,23 @@ const make = (config: DevnetLedgerConfig, inputs: DevnetLedgerInputs) =>
     /** Pages through what the file holds and waits for more; a reader's pace is its own. */
     const follow = <A>(
       start: number,
-      ref: SubscriptionRef.SubscriptionRef<number>,
+      ref: SubscriptionRef.SubscriptionRef<Reached>,
       page: (from: number) => Effect.Effect<ReadonlyArray<A>, SqlError.SqlError | LedgerDamaged>,
       numberOf: (item: A) => number
     ) =>
-      Stream.paginate(start, (from) =>
-        tipAtLeast(ref, from).pipe(
-          Effect.andThen(page(from)),
-          Effect.mapError(unavailable(BlockNumber.make(from))),
-          Effect.map((items) => [items, Option.some(numberOf(items[items.length - 1]!) + 1)] as const)
-        ))
+      Stream.unwrap(Effect.map(SubscriptionRef.get(ref), ({ rebuilds }) =>
+        Stream.paginate<Place, A, LedgerUnavailable>({ next: start, seen: rebuilds.length, vain: undefined }, (place) =>
+          Effect.gen(function*() {
+            const now = yield* news(ref, place)
+            const next = Math.min(place.next, ...now.rebuilds.slice(place.seen).map((tip) => tip + 1))
+            const items = yield* page(next)
+            const seen = now.rebuilds.length
+            // A page from behind a rebuild that this reader has not heard of yet may lie beyond the first block that it replaced.
+            const usable = items.length > 0 && (yield* file.rebuildCount) === seen
+            return usable
+              ? [items, Option.some({ next: numberOf(items[items.length - 1]!) + 1, seen, vain: undefined })] as const
+              : [[], Option.some({ next, seen, vain: now })] as const
+          }).pipe(Effect.mapError(unavailable(BlockNumber.make(place.next)))))))
 
     yield* Effect.forkScoped(producer)
     yield* Effect.forkScoped(certifier)
@@ -208,6 +271,16 @@ const make = (config: DevnetLedgerConfig, inputs: DevnetLedgerInputs) =>
           Effect.catchTag(["SqlError", "LedgerDamaged"], (error) => Effect.fail(unavailable(state.header.number)(error)))
         )
       ),
+      rebuild: Effect.fn("DevnetLedger.rebuild")(function*(tip, parent, generation) {
+        const domain = yield* inputs.domain
+        return yield* writer.withPermit(Effect.uninterruptible(Effect.gen(function*() {
+          // Memory follows the file, also where the answer to the commit is lost.
+          stale = true
+          const rebuilt = yield* file.rebuild(domain, { tip, parent, generation })
+          yield* current
+          return rebuilt
+        }))).pipe(Effect.catchTag(["SqlError", "LedgerDamaged"], (error) => Effect.fail(unavailable(tip.number)(error))))
+      }),
       status: Effect.sync(() => ({
         tip: new BlockRef({ number: state.header.number, hash: state.header.hash }),
         proverPrice: snapshotPrice(config.price, state.excess, state.header.signalMultiplier),
@@ -225,6 +298,17 @@ const make = (config: DevnetLedgerConfig, inputs: DevnetLedgerInputs) =>
 export class DevnetLedger extends Context.Service<DevnetLedger, {
   /** Takes a transfer in; once this succeeds it is stored and waits for a block. */
   readonly submit: (transfer: SignedTransfer) => Effect.Effect<void, TransferRefused | MempoolFull | LedgerUnavailable>
+  /**
+   * Follows a revert on L1 (CP-4): drops every block above the proven tip with its checkpoints, lets the dropped transfers wait again
+   * before all others, and goes on from the tip with its own state and price. New checkpoints continue `parent`, the head that the
+   * revert left, and lie above the tip. Says whether it had anything to do: once for each revert, `generation`, however often it is
+   * told. Waits until the registry is known.
+   */
+  readonly rebuild: (
+    tip: BlockRef,
+    parent: CheckpointId,
+    generation: number
+  ) => Effect.Effect<boolean, RebuildRefused | LedgerUnavailable>
   readonly status: Effect.Effect<DevnetLedgerStatus>
 }>()("lignum/DevnetLedger") {
   /**

@@ -8,13 +8,14 @@ import { Effect, Schema } from "effect"
 import { Migrator, SqlClient, type SqlError } from "effect/sql"
 import { Account, AccountIndex } from "../domain/Account.ts"
 import { BlockNumber } from "../domain/Amount.ts"
-import { Block, Header } from "../domain/Block.ts"
+import { Block, BlockRef, Header } from "../domain/Block.ts"
 import { BlockWitness, TransferWitness } from "../domain/BlockWitness.ts"
-import { type CertificateDomain, CertifiedCheckpoint } from "../domain/Checkpoint.ts"
+import { type CertificateDomain, CertifiedCheckpoint, genesisCheckpoint } from "../domain/Checkpoint.ts"
+import { CheckpointId } from "../domain/Hash.ts"
 import { SignedTransfer } from "../domain/Transfer.ts"
 import { devnetGenesis, DevnetLedgerConfig } from "./DevnetLedgerConfig.ts"
 import type { BlockExecution } from "./Execution.ts"
-import type { Mempool } from "./Mempool.ts"
+import { afterRebuild, type Mempool } from "./Mempool.ts"
 import { StateTree } from "./StateTree.ts"
 
 /** The file holds the chain of another config. Start with the config it was made with, or with another file. */
@@ -36,6 +37,31 @@ export class LedgerDamaged extends Schema.TaggedError<LedgerDamaged>()("LedgerDa
   }
 }
 
+/**
+ * The ledger cannot go back to where a revert on L1 left the rollup (CP-4), because it is not the ledger that L1 has checkpoints
+ * of. Nothing was changed. Restore a copy of its file that has the block or, if L1 took the revert back, wait for the next one.
+ */
+export class RebuildRefused extends Schema.TaggedError<RebuildRefused>()("RebuildRefused", {
+  tip: BlockRef,
+  parent: CheckpointId,
+  reason: Schema.String
+}) {
+  override get message() {
+    return `the ledger cannot be rebuilt on block ${this.tip.number} (${this.tip.hash}) behind checkpoint ${this.parent}: ${this.reason}; ` +
+      "restore a copy of its file that has them"
+  }
+}
+
+/** Where a revert on L1 leaves the rollup (CP-4). */
+export interface Rebuild {
+  /** How many reverts the registry has seen, this one included. */
+  readonly generation: number
+  /** The proven tip: it stays, and every block above it goes. */
+  readonly tip: BlockRef
+  /** The checkpoint that is the registry's head again: the newest one at or behind the tip. */
+  readonly parent: CheckpointId
+}
+
 /** What the next block is made from. */
 export interface LedgerState {
   /** The newest block's header. */
@@ -44,6 +70,8 @@ export interface LedgerState {
   /** Excess prover gas after the newest block (FM-2). */
   readonly excess: bigint
   readonly mempool: Mempool
+  /** The tip that each rebuild so far went back to, the earliest first (CP-4). */
+  readonly rebuilds: ReadonlyArray<number>
 }
 
 const migrations = Migrator.fromRecord({
@@ -59,7 +87,12 @@ const migrations = Migrator.fromRecord({
       position INTEGER PRIMARY KEY, sender INTEGER NOT NULL, nonce TEXT NOT NULL, since INTEGER NOT NULL,
       transfer TEXT NOT NULL, UNIQUE (sender, nonce))`
     yield* sql`CREATE TABLE checkpoint (number INTEGER PRIMARY KEY, certified TEXT NOT NULL, domain TEXT NOT NULL)`
-  })
+  }),
+  // Every rebuild in the order in which it was done: whoever read the chain before learns from here where it was replaced.
+  "2_rebuild": Effect.flatMap(SqlClient.SqlClient, (sql) =>
+    sql`CREATE TABLE rebuild (
+      sequence INTEGER PRIMARY KEY AUTOINCREMENT, domain TEXT NOT NULL, generation INTEGER NOT NULL,
+      tip INTEGER NOT NULL, hash TEXT NOT NULL, parent TEXT NOT NULL)`)
 })
 
 const json = <S extends Schema.Codec<any, any>>(schema: S) => {
@@ -131,6 +164,11 @@ export const openLedgerFile = (config: DevnetLedgerConfig) =>
         }
       })
 
+    const readMempool = sql<{ since: number; transfer: string }>`SELECT since, transfer FROM pending ORDER BY position`.pipe(
+      Effect.flatMap((rows) => decoded((): Mempool =>
+        rows.map((row) => ({ since: BlockNumber.make(row.since), signed: transferJson.decode(row.transfer) }))))
+    )
+
     yield* Migrator.make({})({ loader: migrations, table: "ledger_migrations" }).pipe(Effect.mapError(damaged))
     yield* sql.withTransaction(Effect.gen(function*() {
       const [stored] = yield* sql<{ config: string }>`SELECT config FROM ledger`
@@ -161,16 +199,27 @@ export const openLedgerFile = (config: DevnetLedgerConfig) =>
       if (tree.root !== header.stateRoot) {
         return yield* new LedgerDamaged({ reason: `the accounts stored up to block ${header.number} are not those of its state root` })
       }
-      const pending = yield* sql<{ since: number; transfer: string }>`SELECT since, transfer FROM pending ORDER BY position`
-      const mempool = yield* decoded(() =>
-        pending.map((row) => ({ since: BlockNumber.make(row.since), signed: transferJson.decode(row.transfer) })))
-      return { header, tree, excess: BigInt(tip!.excess), mempool }
+      const rebuilds = yield* sql<{ tip: number }>`SELECT tip FROM rebuild ORDER BY sequence`
+      return { header, tree, excess: BigInt(tip!.excess), mempool: yield* readMempool, rebuilds: rebuilds.map(({ tip }) => tip) }
     })
 
     const [first] = yield* sql<{ header: string }>`SELECT header FROM block WHERE number = 0`.pipe(Effect.mapError(damaged))
     if ((yield* decoded(() => headerJson.decode(first!.header).hash)) !== genesis.block.header.hash) {
       return yield* new LedgerDamaged({ reason: "its genesis block is not the one that its config leads to; another version made it" })
     }
+
+    const genesisId = genesisCheckpoint(genesis.block.ref, genesis.block.header.stateRoot).id
+
+    /** Fails unless the chain has the block and the checkpoint that a rebuild starts from. */
+    const assertKnown = Effect.fnUntraced(function*(domain: CertificateDomain, { parent, tip }: Rebuild) {
+      const refused = (reason: string) => new RebuildRefused({ tip, parent, reason })
+      const hash = (yield* headerAt(tip.number))?.hash
+      if (hash !== tip.hash) return yield* refused(hash === undefined ? `it has no block ${tip.number}` : `its block ${tip.number} is ${hash}`)
+      const [row] = yield* sql<{ certified: string }>`
+        SELECT certified FROM checkpoint WHERE domain = ${domainKey(domain)} AND number <= ${tip.number} ORDER BY number DESC LIMIT 1`
+      const newest = yield* decoded(() => row === undefined ? genesisId : certifiedJson.decode(row.certified).checkpoint.id)
+      if (newest !== parent) return yield* refused(`its newest checkpoint up to there is ${newest}`)
+    })
 
     return {
       genesis: genesis.block,
@@ -188,6 +237,33 @@ export const openLedgerFile = (config: DevnetLedgerConfig) =>
 
       /** Stores what waits. */
       putMempool: (before: Mempool, after: Mempool) => sql.withTransaction(writeMempool(before, after)),
+
+      /**
+       * Goes back to the tip of a revert (CP-4), all in one transaction: what lies above it is forgotten, and its transfers wait
+       * again before all others. Says whether it did: the second time that L1 tells of the same revert, there is nothing to do.
+       *
+       * A generation that L1 gave out twice, to two forks of its own, is another revert if it left another tip or head.
+       */
+      rebuild: (domain: CertificateDomain, to: Rebuild): Effect.Effect<boolean, RebuildRefused | LedgerDamaged | SqlError.SqlError> =>
+        sql.withTransaction(Effect.gen(function*() {
+          const { generation, parent, tip } = to
+          const [last] = yield* sql<{ generation: number; hash: string; parent: string }>`
+            SELECT generation, hash, parent FROM rebuild WHERE domain = ${domainKey(domain)} AND generation <= ${generation}
+            ORDER BY sequence DESC LIMIT 1`
+          if (last?.generation === generation && last.hash === tip.hash && last.parent === parent) return false
+          yield* assertKnown(domain, to)
+          const rows = yield* sql<{ transfers: string }>`SELECT transfers FROM block WHERE number > ${tip.number} ORDER BY number`
+          const dropped = yield* decoded(() => rows.flatMap(({ transfers }) => transfersJson.decode(transfers)))
+          const waiting = afterRebuild(yield* readMempool, dropped, tip.number)
+          for (const table of ["block", "account", "checkpoint"]) yield* sql`DELETE FROM ${sql(table)} WHERE number > ${tip.number}`
+          yield* sql`DELETE FROM pending`
+          yield* writeMempool([], waiting)
+          yield* sql`INSERT INTO rebuild ${sql.insert({ domain: domainKey(domain), generation, tip: tip.number, hash: tip.hash, parent })}`
+          return true
+        })),
+
+      /** How many rebuilds there were. What was read before it is asked belongs to the chain after so many of them, or after fewer. */
+      rebuildCount: Effect.map(sql<{ count: number }>`SELECT count(*) AS count FROM rebuild`, ([row]) => row!.count),
 
       /** At most `limit` blocks from a number on, in order. */
       blocks: (from: number, limit: number) =>
@@ -213,14 +289,16 @@ export const openLedgerFile = (config: DevnetLedgerConfig) =>
 
       /**
        * The newest checkpoint certified for a domain. Those certified for another one are forgotten: a registry that was
-       * deployed anew starts from genesis and needs all of them again, signed for itself.
+       * deployed anew starts from genesis and needs all of them again, signed for itself. The next one must lie above `floor`,
+       * the tip of the last revert (CP-4).
        */
       newestCheckpoint: (domain: CertificateDomain) =>
         sql.withTransaction(Effect.gen(function*() {
           const forgotten = yield* sql`DELETE FROM checkpoint WHERE domain <> ${domainKey(domain)} RETURNING number`
           const [row] = yield* sql<{ certified: string }>`SELECT certified FROM checkpoint ORDER BY number DESC LIMIT 1`
           const newest = yield* decoded(() => row === undefined ? undefined : certifiedJson.decode(row.certified).checkpoint)
-          return { newest, forgotten: forgotten.length }
+          const [last] = yield* sql<{ tip: number }>`SELECT tip FROM rebuild WHERE domain = ${domainKey(domain)} ORDER BY sequence DESC LIMIT 1`
+          return { newest, forgotten: forgotten.length, floor: last?.tip ?? 0 }
         })),
 
       putCheckpoint: (domain: CertificateDomain, certified: CertifiedCheckpoint) =>

@@ -104,3 +104,13 @@ export const afterBlock = (mempool: Mempool, { block, refused }: Pick<BlockExecu
   const left = mempool.filter(({ signed }) => !executed.has(name(signed)))
   return without(left, left.filter(({ signed, since }) => gone.has(name(signed)) || block.number - since >= transferLifetime))
 }
+
+/**
+ * What waits after every block above `tip` was dropped (CP-4): the transfers of those blocks first, in the order in which they were
+ * executed, then what waited already. It may be more than the mempool takes, because what was once taken in is not turned away.
+ */
+export const afterRebuild = (mempool: Mempool, dropped: ReadonlyArray<SignedTransfer>, tip: BlockNumber): Mempool => [
+  ...dropped.map((signed) => ({ signed, since: tip })),
+  // Block numbers begin again behind the tip: what arrived at a dropped block waits from there on.
+  ...mempool.map((pending) => pending.since > tip ? { ...pending, since: tip } : pending)
+]

@@ -1,12 +1,13 @@
 /**
- * The checkpoint watcher: follows the registry and the proven tip on L1, and checks every certificate itself (CP-1, CP-2).
+ * The checkpoint watcher: follows the registry and the proven tip on L1, and checks every certificate itself (CP-1, CP-2, CP-4).
  */
-import { Context, Effect, Layer, Result, Schema, Stream, SubscriptionRef } from "effect"
+import { Clock, Context, Effect, Layer, Option, Result, Schedule, Schema, Stream, SubscriptionRef } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 import { BlockRef } from "../domain/Block.ts"
 import { Checkpoint } from "../domain/Checkpoint.ts"
 import { type ValidatorSet, verifyCertificate } from "../domain/QuorumCertificate.ts"
-import type { L1Event } from "../l1/Events.ts"
+import type { Bytes32, CheckpointId } from "../domain/Hash.ts"
+import type { L1Event, L1Position } from "../l1/Events.ts"
 import { followL1 } from "../l1/Follower.ts"
 import { L1 } from "../l1/L1.ts"
 import type { RoleShape } from "../rpc/RoleService.ts"
@@ -17,14 +18,20 @@ export class L1View extends Schema.Class<L1View>("lignum/L1View")({
   l1Block: Schema.Int,
   /** The last proven block. */
   tip: BlockRef,
-  /** Registered checkpoints beyond the tip whose certificates hold, oldest first. */
+  /** Registered checkpoints beyond the tip whose certificates hold and that no revert has removed (CP-4), oldest first. */
   checkpoints: Schema.Array(Checkpoint),
-  /** Registered checkpoints whose certificates hold, since deployment; genesis does not count. */
+  /** When L1 registered each of `checkpoints`, in seconds since 1970: what the age of their blocks counts from (RW-6). */
+  registeredAt: Schema.Array(Schema.BigIntFromString),
+  /** Registered checkpoints whose certificates hold, since deployment; genesis does not count, reverted ones do. */
   certified: Schema.Int,
   /** Checkpoints that the registry took and this node does not believe. Always 0, or something is badly wrong. */
   disbelieved: Schema.Int,
   /** State updates since deployment. */
-  updates: Schema.Int
+  updates: Schema.Int,
+  /** The registry's generation: what it says how often it was reverted (CP-4). */
+  generation: Schema.Int,
+  /** Reverts that were seen since deployment. */
+  reverts: Schema.Int
 }) {}
 
 export const CheckpointWatcherRpcs = RpcGroup.make(
@@ -39,12 +46,27 @@ export class CheckpointWatcher extends Context.Service<CheckpointWatcher, RoleSh
     CheckpointWatcher,
     Effect.gen(function*() {
       const fibers = yield* RoleFibers
+      const l1 = yield* L1
       const view = yield* SubscriptionRef.make<L1View | undefined>(undefined)
+      /** By the hash of the L1 block. */
+      const timestamps = new Map<Bytes32, bigint>()
+      const timestampOf = Effect.fnUntraced(function*({ block, blockHash }: L1Position) {
+        const known = timestamps.get(blockHash)
+        if (known !== undefined) return known
+        const found = yield* l1.block(block).pipe(Effect.retry(Schedule.spaced("1 second")), Effect.orDie)
+        // One that is gone has no age; the view that follows is of the blocks that replaced it.
+        if (Option.isNone(found)) return BigInt(Math.floor((yield* Clock.currentTimeMillis) / 1000))
+        if (found.value.hash === blockHash) timestamps.set(blockHash, found.value.timestamp)
+        return found.value.timestamp
+      })
       yield* fibers.fork(followL1({
         initial: nothing,
         step: yield* foldEvent,
-        publish: ({ certified, checkpoints, disbelieved, tip, updates }, block) =>
-          tip === undefined ? Effect.void : SubscriptionRef.set(view, new L1View({ l1Block: block.number, tip, checkpoints, certified, disbelieved, updates }))
+        publish: Effect.fnUntraced(function*({ positions, tip, validators: _validators, ...seen }, block) {
+          if (tip === undefined) return
+          const registeredAt = yield* Effect.forEach(seen.checkpoints, ({ id }) => timestampOf(positions.get(id)!))
+          yield* SubscriptionRef.set(view, new L1View({ l1Block: block.number, tip, registeredAt, ...seen }))
+        })
       }))
       return CheckpointWatcher.of({
         changes: () => SubscriptionRef.changes(view).pipe(Stream.filter((seen) => seen !== undefined))
@@ -57,12 +79,26 @@ interface Seen {
   readonly validators: ValidatorSet | undefined
   readonly tip: BlockRef | undefined
   readonly checkpoints: ReadonlyArray<Checkpoint>
+  /** Where L1 registered each of them. */
+  readonly positions: ReadonlyMap<CheckpointId, L1Position>
   readonly certified: number
   readonly disbelieved: number
   readonly updates: number
+  readonly generation: number
+  readonly reverts: number
 }
 
-const nothing: Seen = { validators: undefined, tip: undefined, checkpoints: [], certified: 0, disbelieved: 0, updates: 0 }
+const nothing: Seen = {
+  validators: undefined,
+  tip: undefined,
+  checkpoints: [],
+  positions: new Map(),
+  certified: 0,
+  disbelieved: 0,
+  updates: 0,
+  generation: 0,
+  reverts: 0
+}
 
 const foldEvent = Effect.gen(function*() {
   const { chainId, registry } = yield* L1
@@ -81,7 +117,12 @@ const foldEvent = Effect.gen(function*() {
         if (seen.tip === undefined) return Effect.succeed({ ...seen, tip: event.checkpoint.block })
         const belief = believe(seen, event)
         return Result.isSuccess(belief)
-          ? Effect.succeed({ ...seen, certified: seen.certified + 1, checkpoints: [...seen.checkpoints, event.checkpoint] })
+          ? Effect.succeed({
+            ...seen,
+            certified: seen.certified + 1,
+            checkpoints: [...seen.checkpoints, event.checkpoint],
+            positions: new Map(seen.positions).set(event.checkpoint.id, event.at)
+          })
           : Effect.logError(`the certificate of checkpoint ${event.checkpoint.number} does not hold: ${belief.failure.message}`).pipe(
             Effect.as({ ...seen, disbelieved: seen.disbelieved + 1 })
           )
@@ -92,6 +133,13 @@ const foldEvent = Effect.gen(function*() {
           tip: event.to,
           updates: seen.updates + 1,
           checkpoints: seen.checkpoints.filter(({ number }) => number > event.to.number)
+        })
+      case "CheckpointsReverted":
+        return Effect.succeed({
+          ...seen,
+          generation: event.generation,
+          reverts: seen.reverts + 1,
+          checkpoints: seen.checkpoints.filter(({ number }) => number <= event.headNumber)
         })
       default:
         return Effect.succeed(seen)

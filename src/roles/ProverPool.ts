@@ -8,7 +8,7 @@ import { BlockNumber } from "../domain/Amount.ts"
 import { BlockRef } from "../domain/Block.ts"
 import { AncestryProof, Proof } from "../domain/Proof.ts"
 import { L1 } from "../l1/L1.ts"
-import { LedgerSource } from "../ledger/LedgerSource.ts"
+import { headersUpTo, LedgerSource } from "../ledger/LedgerSource.ts"
 import { type OnProgress, ProofSystem, ProvingFailed } from "../proofs/ProofSystem.ts"
 import type { RoleShape } from "../rpc/RoleService.ts"
 import { Quarantined, Store } from "../store/Store.ts"
@@ -36,7 +36,14 @@ export class PoolStatus extends Schema.Class<PoolStatus>("lignum/PoolStatus")({
   idle: Schema.NullOr(Schema.String)
 }) {}
 
-const ProofFailure = Schema.Union([ProvingFailed, Quarantined])
+/** The ledger has another block at this height: a revert removed the one to prove (CP-4), and nobody needs its proof any more. */
+export class BlockReplaced extends Schema.TaggedError<BlockReplaced>()("BlockReplaced", { block: BlockRef }) {
+  override get message() {
+    return `the ledger has replaced block ${this.block.number} (${this.block.hash}): there is nothing to prove about it`
+  }
+}
+
+const ProofFailure = Schema.Union([ProvingFailed, BlockReplaced, Quarantined])
 
 export const ProverPoolRpcs = RpcGroup.make(
   /** This node's proof of a block: the one in the store, or a new one. Interrupting stops the work (OC-4). */
@@ -77,6 +84,7 @@ export class ProverPool extends Context.Service<ProverPool, RoleShape<typeof Pro
           return yield* work(show).pipe(
             Effect.tap(() => store.endAttempt(job, attempt, "done", "")),
             Effect.tapError((error) => {
+              if (error instanceof BlockReplaced) return store.endAttempt(job, attempt, "cancelled", error.message)
               const failure = error instanceof ProvingFailed ? error : undefined
               return Effect.andThen(
                 store.endAttempt(job, attempt, "failed", String(failure?.reason ?? error)),
@@ -94,9 +102,6 @@ export class ProverPool extends Context.Service<ProverPool, RoleShape<typeof Pro
           )
         })
 
-      const notOurs = (block: BlockRef) =>
-        new ProvingFailed({ subject: `block ${block.number}`, reason: `the ledger has another block than ${block.hash} there`, retry: true })
-
       const proveBlock = Effect.fn("ProverPool.proveBlock")(function*({ block }: { readonly block: BlockRef }) {
         const made = yield* store.blockProof(block.hash, account)
         if (Option.isSome(made)) return made.value
@@ -104,10 +109,10 @@ export class ProverPool extends Context.Service<ProverPool, RoleShape<typeof Pro
           ledger.witness(block.number).pipe(
             Effect.catchTag("LedgerUnavailable", ({ message }) =>
               Effect.fail(new ProvingFailed({ subject: `block ${block.number}`, reason: message, retry: true }))),
-            Effect.flatMap((witness) =>
+            Effect.flatMap((witness): Effect.Effect<Proof, ProvingFailed | BlockReplaced> =>
               witness.block.header.hash === block.hash
                 ? proofs.proveBlock(witness, account, onProgress)
-                : Effect.fail(notOurs(block))
+                : Effect.fail(new BlockReplaced({ block }))
             ),
             Effect.tap((proof) => store.putProof(proof))
           ))
@@ -119,16 +124,13 @@ export class ProverPool extends Context.Service<ProverPool, RoleShape<typeof Pro
         const made = yield* store.ancestry(end.hash, checkpoint.hash)
         if (Option.isSome(made)) return made.value
         return yield* leased(`ancestry:${end.hash}:${checkpoint.hash}`, { kind: "ancestry", block: end.number }, (onProgress) =>
-          ledger.blocks(end.number).pipe(
-            Stream.take(checkpoint.number - end.number + 1),
-            Stream.map(({ header }) => header),
-            Stream.runCollect,
+          headersUpTo(ledger, end.number, checkpoint).pipe(
             Effect.catchTag("LedgerUnavailable", ({ message }) =>
               Effect.fail(new ProvingFailed({ subject: `the ancestry of block ${end.number}`, reason: message, retry: true }))),
-            Effect.flatMap((headers) =>
-              headers[0]?.hash === end.hash && headers[headers.length - 1]?.hash === checkpoint.hash
-                ? proofs.proveAncestry(headers, onProgress)
-                : Effect.fail(notOurs(checkpoint))
+            Effect.flatMap((headers): Effect.Effect<AncestryProof, ProvingFailed | BlockReplaced> =>
+              Option.isSome(headers) && headers.value[0]?.hash === end.hash
+                ? proofs.proveAncestry(headers.value, onProgress)
+                : Effect.fail(new BlockReplaced({ block: checkpoint }))
             ),
             Effect.tap((proof) => store.putAncestry(proof))
           ))

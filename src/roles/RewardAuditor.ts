@@ -5,7 +5,7 @@
 import { Context, Effect, Layer, Schema, Stream, SubscriptionRef } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 import { BlockNumber } from "../domain/Amount.ts"
-import { type Books, claim, credit, emptyBooks, fund, reserve, totalCredited, totalOwed, unallocated } from "../domain/Audit.ts"
+import { type Books, claim, credit, emptyBooks, fund, lapse, reserve, totalCredited, totalOwed, unallocated } from "../domain/Audit.ts"
 import { Address, type TransactionHash } from "../domain/Hash.ts"
 import type { Credited, L1Event } from "../l1/Events.ts"
 import { followL1 } from "../l1/Follower.ts"
@@ -63,6 +63,8 @@ const record = (ledger: Ledger, event: L1Event): Ledger => {
       return { ...ledger, books: reserve(ledger.books, event.reserve, event.amount) }
     case "Released":
       return { ...ledger, books: reserve(ledger.books, event.reserve, -event.amount) }
+    case "Lapsed":
+      return { ...ledger, books: lapse(ledger.books, event.amount) }
     case "Claimed":
       return { ...ledger, books: claim(ledger.books, event.account, event.amount) }
     case "PotShort":

@@ -1,13 +1,16 @@
 /**
  * The tree planner: keeps the proof forest and decides what to prove next (OC-2, OC-3).
  */
-import { Context, Duration, Effect, FiberHandle, FiberMap, Layer, Queue, Schema, Stream, SubscriptionRef } from "effect"
+import { Clock, Context, Duration, Effect, FiberHandle, FiberMap, Layer, Queue, Schedule, Schema, Stream, SubscriptionRef } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
-import { BlockNumber } from "../domain/Amount.ts"
-import { BlockRef } from "../domain/Block.ts"
+import { BlockNumber, ProverPrice, Wei } from "../domain/Amount.ts"
+import type { RegisteredCheckpoint } from "../domain/Backlog.ts"
+import { type Block, BlockRef } from "../domain/Block.ts"
 import { Forest } from "../domain/Forest.ts"
 import type { BlockHash } from "../domain/Hash.ts"
 import { Proof, type Statement } from "../domain/Proof.ts"
+import { defaultParameters } from "../domain/ProtocolParameters.ts"
+import { type PassedOver, passesOver, type PricedBlock, type WorkPolicy } from "../domain/ReservationPrice.ts"
 import { LedgerSource, type LedgerUnavailable } from "../ledger/LedgerSource.ts"
 import { ProofInvalid, ProofSystem } from "../proofs/ProofSystem.ts"
 import type { RoleShape } from "../rpc/RoleService.ts"
@@ -15,6 +18,27 @@ import { Store } from "../store/Store.ts"
 import { CheckpointWatcher } from "./CheckpointWatcher.ts"
 import { ProverPool } from "./ProverPool.ts"
 import { RoleFibers } from "./RoleFibers.ts"
+
+/** What an operator decides about its work. */
+export interface PlannerOptions extends Pick<WorkPolicy, "shares" | "bonus"> {
+  /** What proving must bring, in wei per prover gas, at the moment: what brings less is passed over until it brings more (OC-3). */
+  readonly reservationPrice: Effect.Effect<ProverPrice>
+  /** For how long a block is left to other provers since it pays; zero where it is this node's to prove at once. */
+  readonly leavesToOthers: (block: BlockRef) => Duration.Duration
+}
+
+/** Without options a node proves everything at once, whatever it brings. */
+export const PlannerOptions = Context.Reference<PlannerOptions>("lignum/PlannerOptions", {
+  defaultValue: () => ({
+    reservationPrice: Effect.succeed(ProverPrice.make(0n)),
+    shares: defaultParameters.shares,
+    bonus: defaultParameters,
+    leavesToOthers: () => Duration.zero
+  })
+})
+
+/** A block that proving does not pay for, with both amounts in wei (OC-3). */
+const PassedOverBlock = Schema.Struct({ number: BlockNumber, pays: Wei, asked: Wei })
 
 /** Where proving stands. */
 export class PlannerView extends Schema.Class<PlannerView>("lignum/PlannerView")({
@@ -27,8 +51,29 @@ export class PlannerView extends Schema.Class<PlannerView>("lignum/PlannerView")
   /** The heaviest tree's pieces, from the tip on (OC-2). */
   heaviest: Schema.Array(Proof),
   /** Blocks that wait in quarantine for the operator (ND-4). */
-  quarantined: Schema.Array(BlockNumber)
+  quarantined: Schema.Array(BlockNumber),
+  /** Blocks that pay less than the operator asks, oldest first. */
+  passedOver: Schema.Array(PassedOverBlock),
+  /** Why the planner asks for no more work; `null` while it asks for all that the pool can do (ND-5). */
+  idle: Schema.NullOr(Schema.String)
 }) {}
+
+/** A block of the ledger beyond the tip. */
+interface OpenBlock {
+  readonly ref: BlockRef
+  readonly priced: PricedBlock
+  /** Since when it pays what this node asks, in milliseconds; undefined while it does not. */
+  paysSince: number | undefined
+}
+
+const whyIdle = (passedOver: ReadonlyArray<PassedOver>, left: number): string => {
+  const [first] = passedOver
+  if (first !== undefined) {
+    const others = passedOver.length > 1 ? ` and ${passedOver.length - 1} more do not pay` : " does not pay"
+    return `block ${first.number}${others}: it brings ${first.pays} wei, the reservation price asks ${first.asked} wei`
+  }
+  return left > 0 ? `${left} ${left === 1 ? "block is" : "blocks are"} left to other provers for now` : "no block waits for a proof"
+}
 
 export const TreePlannerRpcs = RpcGroup.make(
   /**
@@ -50,23 +95,35 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
       const watcher = yield* CheckpointWatcher
       const pool = yield* ProverPool
       const fibers = yield* RoleFibers
+      const options = yield* PlannerOptions
       const jobs = yield* FiberMap.make<BlockHash, void, never>()
       const growth = yield* FiberHandle.make<void, LedgerUnavailable>()
       const changed = yield* Queue.sliding<void>(1)
 
       const genesis = (yield* ledger.genesis).ref
-      const forest = new Forest(genesis)
-      const blocks = new Map<number, BlockRef>()
-      const quarantined = new Set<BlockNumber>()
+      /** Proofs over the ledger's present blocks, and over nothing else. */
+      let forest = new Forest(genesis)
+      /** The ledger's blocks beyond the tip, as far as they were read. */
+      const blocks = new Map<number, OpenBlock>()
+      /** When L1 registered the checkpoints beyond the tip, oldest first. */
+      let registered: ReadonlyArray<RegisteredCheckpoint> = []
+      /** Whether time alone may change the plan. */
+      let waits = false
+      /** Proofs from the store by their last block, which the ledger has not shown yet, or never will again (CP-4). */
+      let stored = new Map<BlockHash, ReadonlyArray<Proof>>()
+      const quarantined = new Set<BlockHash>()
       let head = genesis
       const view = yield* SubscriptionRef.make<PlannerView | undefined>(undefined)
 
-      const keep = (proof: Proof) =>
-        Effect.suspend(() => forest.add(proof) ? Effect.as(Queue.offer(changed, undefined), true) : Effect.succeed(false))
-
       // A proof binds hashes; the numbers beside them are the sender's word, and are held against the ledger.
       const namesLedgerBlocks = ({ from, leaves }: Statement): boolean =>
-        leaves.every(({ blockHash }, i) => blocks.get(from.number + 1 + i)?.hash === blockHash)
+        leaves.every(({ blockHash }, i) => blocks.get(from.number + 1 + i)?.ref.hash === blockHash)
+
+      // While a proof was made or verified, the ledger may have dropped its blocks (CP-4).
+      const keep = (proof: Proof) =>
+        Effect.suspend(() =>
+          namesLedgerBlocks(proof.statement) && forest.add(proof) ? Effect.as(Queue.offer(changed, undefined), true) : Effect.succeed(false)
+        )
 
       const offer = Effect.fn("TreePlanner.offer")(function*({ proof }: { readonly proof: Proof }) {
         if (proof.statement.to.number <= forest.tip.number) return false
@@ -88,25 +145,53 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
           Effect.flatMap(keep),
           Effect.catchTags({
             ProvingFailed: (failure) => Effect.andThen(Effect.logWarning(failure.message), pause),
+            // The ledger is about to say the same; until then there is nothing to do about this block.
+            BlockReplaced: () => Effect.sleep("1 second"),
             Quarantined: (failure) =>
-              Effect.andThen(Effect.logError(failure.message), Effect.sync(() => quarantined.add(block.number)))
+              Effect.andThen(Effect.logError(failure.message), Effect.sync(() => quarantined.add(block.hash)))
           }),
           Effect.andThen(Queue.offer(changed, undefined)),
           Effect.asVoid
         )
 
-      /** Fills the pool with the oldest blocks that have no proof, and drops work that nobody needs any more (OC-4). */
+      /** Seconds since the first checkpoint at or beyond a block was registered. */
+      const ageOf = (number: BlockNumber, now: bigint): bigint | undefined => {
+        const since = registered.find((checkpoint) => checkpoint.number >= number)?.registeredAt
+        return since === undefined || since > now ? undefined : now - since
+      }
+
+      /**
+       * Fills the pool with the oldest blocks that have no proof, are not left to others, and pay; and drops work that nobody needs
+       * any more (OC-3, OC-4). Work that was begun goes on when prices move.
+       */
       const plan = Effect.fnUntraced(function*(capacity: number) {
         const heaviest = forest.heaviest()
-        const open = new Set([...blocks.values()].map(({ hash }) => hash))
+        const now = yield* Clock.currentTimeMillis
+        const policy = { ...options, reservationPrice: yield* options.reservationPrice, mergeWork: proofs.mergeWork }
+        const passedOver: Array<PassedOver> = []
+        let left = 0
+        const open = new Set([...blocks.values()].map(({ ref }) => ref.hash))
         for (const [hash] of jobs) if (forest.covers(hash) || !open.has(hash)) yield* FiberMap.remove(jobs, hash)
-        // Never more than the pool runs: an ancestry proof, which an update waits for, is next when a worker is free.
-        for (let number = forest.tip.number + 1; (yield* FiberMap.size(jobs)) < capacity; number++) {
+        for (let number = forest.tip.number + 1; ; number++) {
           const block = blocks.get(number)
           if (block === undefined) break
-          if (forest.covers(block.hash) || quarantined.has(block.number)) continue
-          yield* FiberMap.run(jobs, block.hash, prove(block), { onlyIfMissing: true })
+          const { priced, ref } = block
+          if (forest.covers(ref.hash) || quarantined.has(ref.hash) || FiberMap.hasUnsafe(jobs, ref.hash)) continue
+          const cheap = passesOver(priced, ageOf(ref.number, BigInt(Math.floor(now / 1000))), policy)
+          if (cheap !== undefined) {
+            block.paysSince = undefined
+            passedOver.push(cheap)
+            continue
+          }
+          block.paysSince ??= now
+          if (now - block.paysSince < Duration.toMillis(options.leavesToOthers(ref))) {
+            left++
+            continue
+          }
+          // Never more than the pool runs: an ancestry proof, which an update waits for, is next when a worker is free.
+          if ((yield* FiberMap.size(jobs)) < capacity) yield* FiberMap.run(jobs, ref.hash, prove(ref), { onlyIfMissing: true })
         }
+        waits = passedOver.length + left > 0
         yield* SubscriptionRef.set(
           view,
           new PlannerView({
@@ -114,21 +199,36 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
             head,
             provenTo: heaviest.length === 0 ? forest.tip : heaviest[heaviest.length - 1]!.statement.to,
             heaviest,
-            quarantined: [...quarantined]
+            quarantined: [...blocks.values()].flatMap(({ ref: { hash, number } }) => (quarantined.has(hash) ? [number] : [])),
+            passedOver,
+            idle: (yield* FiberMap.size(jobs)) < capacity ? whyIdle(passedOver, left) : null
           })
         )
       })
 
+      /** Takes up a block, in the place of those that it replaces (CP-4). The next plan cancels the work on them: it did not fail. */
+      const grow = ({ header, ref }: Block) => {
+        for (const [number, replaced] of blocks) {
+          if (number < ref.number) continue
+          blocks.delete(number)
+          forest.drop(replaced.ref.hash)
+        }
+        head = ref
+        if (ref.number <= forest.tip.number) return
+        blocks.set(ref.number, { ref, paysSince: undefined, priced: { number: ref.number, proverFees: header.proverFees, proverGas: header.proverGasUsed } })
+        for (const proof of stored.get(ref.hash) ?? []) if (namesLedgerBlocks(proof.statement)) forest.add(proof)
+        stored.delete(ref.hash)
+      }
+
       /** Takes up proofs and blocks beyond a tip, from the store and the ledger. */
       const growFrom = Effect.fnUntraced(function*(tip: BlockRef) {
-        forest.moveTip(tip)
+        stored = Map.groupBy(yield* store.proofsBeyond(tip.number), ({ statement }) => statement.to.hash)
+        forest = new Forest(tip)
         if (head.number < tip.number) head = tip
         blocks.clear()
-        for (const proof of yield* store.proofsBeyond(tip.number)) forest.add(proof)
         yield* FiberHandle.run(growth, Stream.runForEach(ledger.blocks(BlockNumber.make(tip.number + 1)), (block) =>
           Effect.suspend(() => {
-            head = block.ref
-            if (block.number > forest.tip.number) blocks.set(block.number, block.ref)
+            grow(block)
             return Queue.offer(changed, undefined)
           })))
       })
@@ -148,7 +248,12 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
         const { capacity } = yield* Stream.runHead(pool.changes()).pipe(Effect.flatMap(Effect.fromOption), Effect.orDie)
         yield* growFrom(first.tip)
         yield* fibers.fork(FiberHandle.join(growth))
-        yield* fibers.fork(Stream.runForEach(watcher.changes(), ({ tip }) => moveTip(tip)))
+        yield* fibers.fork(Stream.runForEach(watcher.changes(), ({ checkpoints, registeredAt, tip }) => {
+          registered = checkpoints.map(({ number }, i) => ({ number, registeredAt: registeredAt[i]! }))
+          return moveTip(tip)
+        }))
+        // Blocks that are passed over pay more as they age, and those left to others come back.
+        yield* fibers.fork(Effect.repeat(Effect.suspend(() => waits ? Queue.offer(changed, undefined) : Effect.void), Schedule.spaced("1 second")))
         yield* Queue.offer(changed, undefined)
         return yield* Effect.forever(Effect.andThen(Queue.take(changed), plan(capacity)))
       }))

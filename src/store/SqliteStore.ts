@@ -6,7 +6,7 @@ import { Migrator, SqlClient } from "effect/sql"
 import type { BlockNumber } from "../domain/Amount.ts"
 import { type BlockHash, TransactionHash } from "../domain/Hash.ts"
 import { AncestryProof, Proof } from "../domain/Proof.ts"
-import { AttemptOutcome, ExpectedCredit, Quarantined, SignedBytes, Store, Submission } from "./Store.ts"
+import { AttemptOutcome, ExpectedCredit, Outgoing, type OutgoingKind, Quarantined, SignedBytes, Store, Submission } from "./Store.ts"
 
 /** A job that failed so often while others succeeded is quarantined (ND-4): the fault is with the job. */
 const maxFailures = 5
@@ -47,6 +47,15 @@ const migrations = Migrator.fromRecord({
       submission TEXT NOT NULL REFERENCES submissions (hash), position INTEGER NOT NULL, hash TEXT NOT NULL UNIQUE, body TEXT NOT NULL,
       PRIMARY KEY (submission, position)
     ) STRICT`
+  }),
+  "3_outgoing": Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+    // Updates are one kind of several now. The index on pending ones goes with the table, and so holds across all kinds.
+    yield* sql`ALTER TABLE submissions RENAME TO outgoing`
+    yield* sql`ALTER TABLE outgoing ADD COLUMN kind TEXT NOT NULL DEFAULT 'update'`
+    yield* sql`ALTER TABLE outgoing ADD COLUMN key TEXT NOT NULL DEFAULT ''`
+    // An update that was given up may be made again. What has a key is done once, however it ends.
+    yield* sql`CREATE UNIQUE INDEX outgoing_once ON outgoing (kind, key) WHERE kind <> 'update'`
   })
 })
 
@@ -58,6 +67,7 @@ const json = <S extends Schema.Top & { readonly DecodingServices: never; readonl
 const proofJson = json(Proof)
 const ancestryJson = json(AncestryProof)
 const submissionJson = json(Submission)
+const outgoingJson = json(Outgoing)
 const bytesJson = json(SignedBytes)
 const creditJson = json(ExpectedCredit)
 
@@ -150,18 +160,65 @@ export const layer: Layer.Layer<Store, never, SqlClient.SqlClient> = Layer.effec
       Effect.orDie
     )
 
+    /**
+     * Keeps a transaction unless one is on its way, or this one's kind and key are known. An update that was given up and then
+     * signed again to the same bytes is the same row.
+     */
+    const insertOutgoing = Effect.fnUntraced(function*(kind: OutgoingKind, key: string, position: number, body: unknown, sent: Submission | Outgoing) {
+      if ((yield* sql`SELECT 1 FROM outgoing WHERE state = 'pending'`).length > 0) return false
+      const kept = yield* sql`INSERT INTO outgoing (hash, kind, key, to_number, nonce, state, body)
+        VALUES (${sent.hash}, ${kind}, ${key}, ${position}, ${sent.nonce}, ${sent.state}, ${body})
+        ON CONFLICT (hash) DO UPDATE SET state = excluded.state WHERE kind = 'update' AND state = 'abandoned'
+        ON CONFLICT DO NOTHING RETURNING hash`
+      return kept.length > 0
+    })
+
     const putSubmission = Effect.fn("Store.putSubmission")(function*(submission: Submission, expected: ReadonlyArray<ExpectedCredit>) {
-      yield* sql.withTransaction(Effect.gen(function*() {
-        yield* sql`INSERT INTO submissions (hash, to_number, nonce, state, body)
-          VALUES (${submission.hash}, ${submission.to.number}, ${submission.nonce}, ${submission.state}, ${submissionJson.encode(submission)})`
+      return yield* sql.withTransaction(Effect.gen(function*() {
+        if (!(yield* insertOutgoing("update", "", submission.to.number, submissionJson.encode(submission), submission))) return false
         for (const [position, credit] of expected.entries()) {
-          yield* sql`INSERT INTO expected_credits (hash, position, body) VALUES (${submission.hash}, ${position}, ${creditJson.encode(credit)})`
+          yield* sql`INSERT INTO expected_credits (hash, position, body) VALUES (${submission.hash}, ${position}, ${creditJson.encode(credit)})
+            ON CONFLICT DO NOTHING`
         }
+        return true
       }))
     }, Effect.orDie)
 
+    const putOutgoing = Effect.fn("Store.putOutgoing")((outgoing: Outgoing) =>
+      Effect.orDie(sql.withTransaction(insertOutgoing(outgoing.kind, outgoing.key, 0, outgoingJson.encode(outgoing), outgoing))))
+
+    interface OutgoingRow {
+      readonly hash: string
+      readonly kind: OutgoingKind
+      readonly key: string
+      readonly state: Outgoing["state"]
+      readonly body: string
+    }
+
+    const first = Effect.fnUntraced(function*(rows: ReadonlyArray<OutgoingRow>) {
+      const [row] = rows
+      if (row === undefined) return Option.none<Outgoing>()
+      const { body, hash, key, kind, state } = row
+      const { nonce, raw } = kind === "update" ? submissionJson.decode(body) : outgoingJson.decode(body)
+      const replaced = yield* sql<{ body: string }>`SELECT body FROM replacements WHERE submission = ${hash} ORDER BY position`
+      const replacements = replaced.map((each) => bytesJson.decode(each.body))
+      return Option.some(
+        new Outgoing({ kind, key, nonce, raw, hash: TransactionHash.make(hash as TransactionHash), state, ...(replacements.length === 0 ? {} : { replacements }) })
+      )
+    })
+
+    const inFlight = sql<OutgoingRow>`SELECT hash, kind, key, state, body FROM outgoing WHERE state = 'pending'`.pipe(Effect.flatMap(first), Effect.orDie)
+
+    const outgoing = Effect.fn("Store.outgoing")((kind: OutgoingKind, key: string) =>
+      sql<OutgoingRow>`SELECT hash, kind, key, state, body FROM outgoing WHERE kind = ${kind} AND key = ${key}`.pipe(Effect.flatMap(first), Effect.orDie))
+
+    const reopen = Effect.fn("Store.reopen")(function*(hash: TransactionHash) {
+      yield* sql`UPDATE OR IGNORE outgoing SET state = 'pending' WHERE hash = ${hash} AND state = 'confirmed'`
+      return (yield* sql`SELECT 1 FROM outgoing WHERE hash = ${hash} AND state = 'pending'`).length > 0
+    }, Effect.orDie)
+
     const settleSubmission = Effect.fn("Store.settleSubmission")(function*(hash: TransactionHash, state: Submission["state"]) {
-      yield* sql`UPDATE submissions SET state = ${state} WHERE hash = ${hash}`
+      yield* sql`UPDATE outgoing SET state = ${state} WHERE hash = ${hash}`
     }, Effect.orDie)
 
     const putReplacement = Effect.fn("Store.putReplacement")(function*(submission: TransactionHash, replacement: SignedBytes) {
@@ -170,10 +227,10 @@ export const layer: Layer.Layer<Store, never, SqlClient.SqlClient> = Layer.effec
     }, Effect.orDie)
 
     const submissions = Effect.gen(function*() {
-      const rows = yield* sql<{ state: Submission["state"]; hash: string; body: string }>`SELECT state, hash, body FROM submissions
-        WHERE state <> 'abandoned' ORDER BY to_number, nonce`
+      const rows = yield* sql<{ state: Submission["state"]; hash: string; body: string }>`SELECT state, hash, body FROM outgoing
+        WHERE kind = 'update' AND state <> 'abandoned' ORDER BY to_number, nonce`
       const replaced = yield* sql<{ submission: string; body: string }>`SELECT r.submission AS submission, r.body AS body
-        FROM replacements r JOIN submissions s ON s.hash = r.submission WHERE s.state <> 'abandoned' ORDER BY r.submission, r.position`
+        FROM replacements r JOIN outgoing s ON s.hash = r.submission WHERE s.kind = 'update' AND s.state <> 'abandoned' ORDER BY r.submission, r.position`
       const replacements = Map.groupBy(replaced, ({ submission }) => submission)
       return rows.map(({ body, hash, state }) => {
         const others = replacements.get(hash)?.map((row) => bytesJson.decode(row.body))
@@ -183,8 +240,8 @@ export const layer: Layer.Layer<Store, never, SqlClient.SqlClient> = Layer.effec
 
     const expectedCredits = sql<{ transaction: string; body: string }>`SELECT v.variant AS "transaction", e.body AS body
       FROM expected_credits e
-      JOIN submissions s ON s.hash = e.hash
-      JOIN (SELECT hash AS submission, hash AS variant, 0 AS position FROM submissions
+      JOIN outgoing s ON s.hash = e.hash
+      JOIN (SELECT hash AS submission, hash AS variant, 0 AS position FROM outgoing
         UNION ALL SELECT submission, hash, position FROM replacements) v ON v.submission = e.hash
       WHERE s.state <> 'abandoned' ORDER BY s.to_number, v.position, e.position`.pipe(
       Effect.map((rows) =>
@@ -207,6 +264,10 @@ export const layer: Layer.Layer<Store, never, SqlClient.SqlClient> = Layer.effec
       quarantine,
       attempts,
       putSubmission,
+      putOutgoing,
+      inFlight,
+      outgoing,
+      reopen,
       settleSubmission,
       putReplacement,
       submissions,

@@ -30,25 +30,54 @@ export class SignedBytes extends Schema.Class<SignedBytes>("lignum/SignedBytes")
   hash: TransactionHash
 }) {}
 
-/**
- * A state update on its way to L1, as one signed transaction or several. Each is stored before it is sent, and all have the same
- * nonce: L1 executes at most one of them, however often any is sent (ND-3).
- */
-export class Submission extends Schema.Class<Submission>("lignum/Submission")({
-  from: BlockRef,
-  to: BlockRef,
+/** What every transaction of this node's has, whatever it does. */
+const sent = {
   nonce: Schema.Int,
-  /** The transaction that was signed first. Its hash is what the submission goes by here. */
+  /** The transaction that was signed first. Its hash is what all of them go by here. */
   raw: HexBytes,
   hash: TransactionHash,
   state: Schema.Literals(["pending", "confirmed", "abandoned"]),
   /** The same call at higher fees, lowest first. */
   replacements: Schema.optional(Schema.Array(SignedBytes))
-}) {
+}
+
+/**
+ * Something on its way to L1, as one signed transaction or several. Each is stored before it is sent, and all have the same
+ * nonce: L1 executes at most one of them, however often any is sent (ND-3).
+ */
+export interface Sent {
+  readonly nonce: number
+  readonly hash: TransactionHash
   /** Every transaction that L1 may have, the dearest first. */
-  get variants(): ReadonlyArray<{ readonly nonce: number } & SignedBytes> {
-    const { nonce } = this
-    return [{ raw: this.raw, hash: this.hash }, ...this.replacements ?? []].map((bytes) => ({ ...bytes, nonce })).reverse()
+  readonly variants: ReadonlyArray<{ readonly nonce: number } & SignedBytes>
+}
+
+const variantsOf = ({ hash, nonce, raw, replacements = [] }: Schema.Struct<typeof sent>["Type"]): Sent["variants"] =>
+  [{ raw, hash }, ...replacements].map((bytes) => ({ ...bytes, nonce })).reverse()
+
+/** A state update on its way to L1. */
+export class Submission extends Schema.Class<Submission>("lignum/Submission")({ from: BlockRef, to: BlockRef, ...sent }) implements Sent {
+  get variants() {
+    return variantsOf(this)
+  }
+}
+
+/** What a transaction of this node's does on L1. */
+export const OutgoingKind = Schema.Literals(["update", "flag"])
+export type OutgoingKind = typeof OutgoingKind.Type
+
+/**
+ * A transaction of any kind on its way to L1. One account sends them all, one at a time: `pending` is at most one of them,
+ * whichever role it belongs to.
+ */
+export class Outgoing extends Schema.Class<Outgoing>("lignum/Outgoing")({
+  kind: OutgoingKind,
+  /** What it does, told from everything else of its kind: it is done once (ND-3). A flag's is signal and epoch. */
+  key: Schema.String,
+  ...sent
+}) implements Sent {
+  get variants() {
+    return variantsOf(this)
   }
 }
 
@@ -82,10 +111,28 @@ export class Store extends Context.Service<Store, {
   /** Attempts by job with how each ended. */
   readonly attempts: Effect.Effect<ReadonlyArray<{ readonly job: string; readonly attempt: number; readonly outcome: AttemptOutcome }>>
 
-  /** Keeps a signed transaction before it is sent; the rewards that it should bring are kept with it. */
-  readonly putSubmission: (submission: Submission, expected: ReadonlyArray<ExpectedCredit>) => Effect.Effect<void>
+  /**
+   * Keeps a signed update before it is sent; the rewards that it should bring are kept with it. Answers false, and keeps nothing,
+   * while another transaction is on its way: then this one must not be sent.
+   */
+  readonly putSubmission: (submission: Submission, expected: ReadonlyArray<ExpectedCredit>) => Effect.Effect<boolean>
+  /**
+   * Keeps a signed transaction of another kind before it is sent. Answers false, and keeps nothing, while another one is on its
+   * way, or if one of its kind and key was kept before: then this one must not be sent.
+   */
+  readonly putOutgoing: (outgoing: Outgoing) => Effect.Effect<boolean>
+  /** Whatever is on its way, updates included. */
+  readonly inFlight: Effect.Effect<Option.Option<Outgoing>>
+  /** The transaction of a kind and key, however it ended. */
+  readonly outgoing: (kind: Exclude<OutgoingKind, "update">, key: string) => Effect.Effect<Option.Option<Outgoing>>
+  /**
+   * Puts a confirmed transaction on its way again, after L1 took it back. Answers whether it is on its way now: not while
+   * another one is.
+   */
+  readonly reopen: (hash: TransactionHash) => Effect.Effect<boolean>
+  /** How a transaction of any kind ended. */
   readonly settleSubmission: (hash: TransactionHash, state: Submission["state"]) => Effect.Effect<void>
-  /** Keeps another transaction of a submission before it is sent. */
+  /** Keeps another transaction with the same nonce and call before it is sent. */
   readonly putReplacement: (submission: TransactionHash, replacement: SignedBytes) => Effect.Effect<void>
   /** Submissions that are not abandoned, oldest first. */
   readonly submissions: Effect.Effect<ReadonlyArray<Submission>>

@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Option, Stream } from "effect"
+import { Duration, Effect, Option, Queue, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { makeBacklogReader } from "../../src/devnet/BacklogReader.ts"
 import type { L1Event } from "../../src/l1/Events.ts"
 import { L1, type L1Block, L1Unavailable } from "../../src/l1/L1.ts"
-import { LedgerSource } from "../../src/ledger/LedgerSource.ts"
+import { LedgerSource, LedgerUnavailable } from "../../src/ledger/LedgerSource.ts"
 
 /** L1 as a list of blocks; block i has the timestamp 10 · i. */
 const makeChain = () => {
@@ -33,6 +33,7 @@ const makeChain = () => {
 }
 
 const checkpoint = (number: number) => ({ _tag: "CheckpointRegistered", checkpoint: { number } })
+const revert = (headNumber: number) => ({ _tag: "CheckpointsReverted", headNumber })
 const update = (to: number) => ({ _tag: "StateUpdated", to: { number: to } })
 
 /** Twenty blocks of 100 gas after genesis. */
@@ -44,11 +45,11 @@ const ledger = {
     )
 } as never as typeof LedgerSource.Service
 
-const reading = (chain: ReturnType<typeof makeChain>) =>
+const reading = (chain: ReturnType<typeof makeChain>, source = ledger) =>
   Effect.gen(function*() {
     const reader = makeBacklogReader(Duration.seconds(30))
     assert.strictEqual(yield* reader.overdue(1_000n), 0n, "nothing is overdue before anything is read")
-    yield* reader.follow.pipe(Effect.provideService(L1, chain.l1), Effect.provideService(LedgerSource, ledger), Effect.forkScoped)
+    yield* reader.follow.pipe(Effect.provideService(L1, chain.l1), Effect.provideService(LedgerSource, source), Effect.forkScoped)
     yield* TestClock.adjust("3 seconds")
     return reader
   })
@@ -94,5 +95,48 @@ describe("FM-2: what the sequencers read from L1", () => {
     chain.setAnswers(true)
     yield* TestClock.adjust("1 minute")
     assert.strictEqual(yield* overdue(1_000n), 400n)
+  }))
+
+  it.effect("CP-4: checkpoints that a revert removed leave nothing overdue, and those of the rebuilt blocks count by their own gas", () => Effect.gen(function*() {
+    const chain = makeChain()
+    chain.add(checkpoint(0))
+    chain.add(checkpoint(2))
+    chain.add(checkpoint(4))
+    chain.add(update(3))
+    const replaced = yield* Queue.unbounded<{ readonly header: { readonly number: number; readonly proverGasUsed: bigint } }>()
+    const source = { blocks: (from: number) => Stream.concat(Stream.take(ledger.blocks(from as never), 9), Stream.fromQueue(replaced)) }
+    const { overdue } = yield* reading(chain, source as never)
+    assert.strictEqual(yield* overdue(1_000n), 100n)
+    chain.add(revert(2))
+    yield* TestClock.adjust("3 seconds")
+    assert.strictEqual(yield* overdue(1_000n), 0n)
+    yield* Queue.offerAll(replaced, [4, 5, 6].map((number) => ({ header: { number, proverGasUsed: 7n } })))
+    chain.add(checkpoint(6))
+    yield* TestClock.adjust("3 seconds")
+    assert.deepStrictEqual(yield* Effect.forEach([90n, 91n], overdue), [0n, 21n] as never)
+  }))
+
+  it.effect("CP-4: a stream that broke off while blocks were replaced is read again from the tip", () => Effect.gen(function*() {
+    const chain = makeChain()
+    chain.add(checkpoint(0))
+    chain.add(checkpoint(2))
+    chain.add(update(2))
+    const from: Array<number> = []
+    const source = {
+      blocks: (number: number) => {
+        from.push(number)
+        const gas = from.length === 1 ? 100n : 7n
+        const made = Stream.fromIterable(Array.from({ length: 9 - number }, (_, i) => ({ header: { number: number + i, proverGasUsed: gas } })))
+        const broken = Stream.fromEffect(Effect.fail(new LedgerUnavailable({ number: 9 as never, reason: "the connection broke" })).pipe(Effect.delay("8 seconds")))
+        return Stream.concat(made, from.length === 1 ? broken : Stream.never)
+      }
+    }
+    const { overdue } = yield* reading(chain, source as never)
+    chain.add(checkpoint(4))
+    yield* TestClock.adjust("3 seconds")
+    assert.strictEqual(yield* overdue(1_000n), 200n)
+    yield* TestClock.adjust("5 seconds")
+    assert.deepStrictEqual(from, [0, 3])
+    assert.strictEqual(yield* overdue(1_000n), 14n)
   }))
 })

@@ -82,6 +82,17 @@ describe("OC-2: the heaviest tree", () => {
     assert.isFalse(forest.covers(ref(4).hash))
   })
 
+  it("CP-4: forgets every proof over a block that was replaced, and keeps those beside it", () => {
+    const forest = new Forest(ref(0))
+    for (const proof of [range(0, 1), range(1, 2), range(0, 3), range(2, 3)]) forest.add(proof)
+    forest.drop(ref(2).hash)
+    assert.deepStrictEqual([1, 2, 3].map((n) => forest.covers(ref(n).hash)), [true, false, true])
+    assert.deepStrictEqual(ids(forest.heaviest()), ids([range(0, 1)]))
+    forest.drop(ref(9).hash)
+    assert.isTrue(forest.add(range(1, 2)), "it is new again")
+    assert.deepStrictEqual(ids(forest.heaviest()), ids([range(0, 1), range(1, 2), range(2, 3)]))
+  })
+
   it("says whether a proof is new, and forgets what lies behind the tip", () => {
     const forest = new Forest(ref(0))
     assert.isTrue(forest.add(range(0, 1)))

@@ -4,6 +4,7 @@ import type { Abi } from "viem"
 import {
   checkpointRegistryAbi,
   creditKinds,
+  feeSignalAbi,
   groth16BatchVerifierAbi,
   proverRegistryAbi,
   reserves,
@@ -42,6 +43,7 @@ const abis = {
   ProverRegistry: proverRegistryAbi,
   StateUpdate: stateUpdateAbi,
   RewardVault: rewardVaultAbi,
+  FeeSignal: feeSignalAbi,
   Groth16BatchVerifier: groth16BatchVerifierAbi
 } satisfies Record<ContractName, Abi>
 

@@ -10,7 +10,7 @@ import { BlockHash, type CheckpointId, StateRoot, toHex32 } from "../../src/doma
 import { certifyDigest, handOverDigest, provePossession, type ValidatorKeyPair, validatorKeyPairFrom } from "../../src/domain/QuorumCertificate.ts"
 import { defaultParameters, ProtocolParameters } from "../../src/domain/ProtocolParameters.ts"
 import { RewardShares } from "../../src/domain/Rewards.ts"
-import { checkpointRegistryAbi, groth16BatchVerifierAbi, proverRegistryAbi, rewardVaultAbi, stateUpdateAbi } from "../../src/l1/abi.ts"
+import { checkpointRegistryAbi, feeSignalAbi, groth16BatchVerifierAbi, proverRegistryAbi, rewardVaultAbi, stateUpdateAbi } from "../../src/l1/abi.ts"
 import * as Anvil from "../../src/l1/Anvil.ts"
 import { buildContracts } from "../../src/l1/ContractBuild.ts"
 import { deploy, type Deployment, DeploymentFailed, DeploymentUnreadable, readDeployment, writeDeployment } from "../../src/l1/Deploy.ts"
@@ -85,7 +85,7 @@ describe("deployment on a real chain", () => {
       const here = yield* chain(validators(4))
       const deployment = yield* deploy(here.options)
       assert.strictEqual(deployment.block, 1)
-      assert.strictEqual(yield* Effect.promise(() => here.client.getBlockNumber()), 5n)
+      assert.strictEqual(yield* Effect.promise(() => here.client.getBlockNumber()), 6n)
 
       const file = `${yield* fs.makeTempDirectoryScoped()}/devnet/addresses.json`
       yield* writeDeployment(file, deployment)
@@ -135,6 +135,7 @@ describe("deployment on a real chain", () => {
       assert.instanceOf(early, DeploymentFailed)
       assert.match(early.message, /validator 0 does not prove that it holds its key/)
 
+      const { provers } = yield* deploy(here.options)
       const { bytecode } = here.options.contracts.contracts.CheckpointRegistry
       const onChain = yield* Effect.flip(Effect.tryPromise({
         try: () =>
@@ -144,7 +145,9 @@ describe("deployment on a real chain", () => {
             args: [
               { parentId: toHex32(0n), number: 0n, blockHash: genesis.hash, stateRoot: genesis.stateRoot },
               `0x${here.options.validators.publicKeys.map((key) => key.slice(2)).join("")}`,
-              `0x${possessions.map((each) => each.slice(2)).join("")}`
+              `0x${possessions.map((each) => each.slice(2)).join("")}`,
+              provers,
+              account.address
             ]
           }),
         catch: String
@@ -167,10 +170,28 @@ describe("deployment on a real chain", () => {
     }).pipe(Effect.provide(NodeServices.layer)), 120_000)
 
   it("RW-5: no contract takes orders from its deployer", () => {
-    const callable = [...checkpointRegistryAbi, ...proverRegistryAbi, ...stateUpdateAbi, ...rewardVaultAbi, ...groth16BatchVerifierAbi].flatMap((item) =>
+    const callable = [...checkpointRegistryAbi, ...proverRegistryAbi, ...stateUpdateAbi, ...rewardVaultAbi, ...groth16BatchVerifierAbi, ...feeSignalAbi].flatMap((item) =>
       item.type === "function" && item.stateMutability !== "view" ? [item.name] : []
     )
-    assert.deepStrictEqual(callable, ["register", "handOver", "register", "deregister", "withdraw", "submit", "fund", "reward", "claim"])
+    assert.deepStrictEqual(callable, [
+      "register",
+      "handOver",
+      "revertTo",
+      "register",
+      "deregister",
+      "withdraw",
+      "submit",
+      "submitRedundant",
+      "revertUnproven",
+      "fund",
+      "endow",
+      "reward",
+      "rewardRedundancy",
+      "forfeit",
+      "lapse",
+      "claim",
+      "flag"
+    ])
   })
 
   it.live("refuses another chain than the one meant, and says so", () =>

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { type Abi, encodeAbiParameters, encodeEventTopics, type Log } from "viem"
 import { toAddress, toHex32 } from "../../src/domain/Hash.ts"
-import { proverRegistryAbi, rewardVaultAbi, stateUpdateAbi } from "../../src/l1/abi.ts"
+import { checkpointRegistryAbi, proverRegistryAbi, rewardVaultAbi, stateUpdateAbi } from "../../src/l1/abi.ts"
 import { decodeEvents } from "../../src/l1/Events.ts"
 
 const alice = toAddress(`0x${"a1".repeat(20)}`)
@@ -60,6 +60,13 @@ describe("events", () => {
     })
   })
 
+  it("CP-4: a revert", () => {
+    assert.deepEqual(
+      said(checkpointRegistryAbi, "CheckpointsReverted", { generation: 2, headId: toHex32(9n), headNumber: 4n, tipNumber: 5n }),
+      { _tag: "CheckpointsReverted", generation: 2, head: toHex32(9n), headNumber: 4, tip: 5 }
+    )
+  })
+
   it("RW-7: what leaves a reserve", () => {
     assert.deepEqual(said(rewardVaultAbi, "Released", { reserve: 1, firstNumber: 4n, lastNumber: 6n, amount: 8n }), {
       _tag: "Released",
@@ -67,6 +74,42 @@ describe("events", () => {
       firstBlock: 4,
       lastBlock: 6,
       amount: 8n
+    })
+    assert.deepEqual(said(rewardVaultAbi, "Lapsed", { amount: 9n }), { _tag: "Lapsed", amount: 9n })
+  })
+
+  it("ST-6: a missed turn; what is lost may be more than one block's prover gas", () => {
+    assert.deepEqual(said(rewardVaultAbi, "TurnMissed", { turn: 2n, holder: bob, lost: 1n << 79n }), {
+      _tag: "TurnMissed",
+      turn: 2,
+      holder: bob,
+      lost: 1n << 79n
+    })
+  })
+
+  it("RW-4: redundancy turns", () => {
+    const toHash = toHex32(3n)
+    assert.deepEqual(
+      said(stateUpdateAbi, "RedundancyOpened", { toHash, holder: bob, closesAt: 3_600n, provers: [alice, bob], shares: [5n, 0n] }),
+      { _tag: "RedundancyOpened", to: toHash, holder: bob, closesAt: 3_600n, provers: [alice, bob], shares: [5n, 0n] }
+    )
+    assert.deepEqual(said(stateUpdateAbi, "RedundancyProven", { toHash, holder: bob, system: 1, earned: 5n }), {
+      _tag: "RedundancyProven",
+      to: toHash,
+      holder: bob,
+      system: "groth16",
+      earned: 5n
+    })
+  })
+
+  it("CP-4: a revert", () => {
+    const headId = toHex32(4n)
+    assert.deepEqual(said(checkpointRegistryAbi, "CheckpointsReverted", { generation: 2, headId, headNumber: 4n, tipNumber: 6n }), {
+      _tag: "CheckpointsReverted",
+      generation: 2,
+      head: headId,
+      headNumber: 4,
+      tip: 6
     })
   })
 })

@@ -127,7 +127,7 @@ describe("price", { timeout: 30_000 }, () => {
       const made = yield* blocks(0, 6)
       assert.deepStrictEqual(made.map((block) => block.header.signalMultiplier), [1, 1, 1, 1, 2, 2].map((x) => BigInt(x) * 1_000_000n))
       assert.isTrue(made[4]!.header.proverPrice >= 2n * config.price.floor)
-    }), { config: wide, signalMultiplier: Effect.sync(() => signal) })
+    }), { config: wide, signalMultiplier: () => Effect.sync(() => Option.some(signal)) })
   }))
 
   it.effect("FM-2: overdue proving raises the price, and it falls again when nobody pays", () => Effect.gen(function*() {
@@ -184,7 +184,7 @@ describe("price", { timeout: 30_000 }, () => {
       assert.deepStrictEqual(block?.transfers, [signed])
       assert.strictEqual(block?.header.proverFees, cap)
       assert.strictEqual((yield* ledger.status).pending, 0)
-    }), { config: poor, signalMultiplier: Effect.sync(() => signal) })
+    }), { config: poor, signalMultiplier: () => Effect.sync(() => Option.some(signal)) })
   }))
 
   it.effect("submit tells why a transfer is refused", () => withLedger(Effect.gen(function*() {

@@ -51,6 +51,7 @@ const services = Scene.layer.pipe(
 const updateOf = (proof: Proof, checkpoints: ReadonlyArray<Checkpoint>): Update => ({
   statement: proof.statement,
   system: proof.system,
+  mergers: [],
   checkpoints,
   ancestry: [],
   proof: proof.bytes

@@ -8,7 +8,7 @@ import { TransactionHash, toHex32 } from "../../src/domain/Hash.ts"
 import { AncestryProof, Proof } from "../../src/domain/Proof.ts"
 import { layerSqlite } from "../../src/store/Sqlite.ts"
 import * as SqliteStore from "../../src/store/SqliteStore.ts"
-import { ExpectedCredit, SignedBytes, Store, Submission } from "../../src/store/Store.ts"
+import { ExpectedCredit, Outgoing, SignedBytes, Store, Submission } from "../../src/store/Store.ts"
 import { prover, range, ref } from "../domain/builders.ts"
 
 const open = (file: string) => SqliteStore.layer.pipe(Layer.provide(layerSqlite(file)))
@@ -29,6 +29,16 @@ const submission = (from: number, to: number, nonce: number) =>
     nonce,
     raw: "0x02",
     hash: TransactionHash.make(toHex32(BigInt(1_000 + nonce))),
+    state: "pending"
+  })
+
+const flag = (epoch: number, nonce: number) =>
+  new Outgoing({
+    kind: "flag",
+    key: `signal/${epoch}`,
+    nonce,
+    raw: "0x03",
+    hash: TransactionHash.make(toHex32(BigInt(2_000 + 100 * epoch + nonce))),
     state: "pending"
   })
 
@@ -144,6 +154,10 @@ describe("ND-3: one transaction in flight", () => {
       yield* Effect.provide(
         Effect.gen(function*() {
           const sql = yield* SqlClient.SqlClient
+          yield* sql`DROP INDEX outgoing_once`
+          yield* sql`ALTER TABLE outgoing DROP COLUMN kind`
+          yield* sql`ALTER TABLE outgoing DROP COLUMN key`
+          yield* sql`ALTER TABLE outgoing RENAME TO submissions`
           yield* sql`DROP TABLE replacements`
           yield* sql`DELETE FROM migrations WHERE migration_id > 1`
         }),
@@ -159,13 +173,79 @@ describe("ND-3: one transaction in flight", () => {
       )
     }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)))
 
-  it.effect("a second one is a defect, and nothing of it is kept", () =>
+  it.effect("a second one is not taken, and nothing of it is kept", () =>
+    Effect.gen(function*() {
+      const store = yield* Store
+      assert.isTrue(yield* store.putSubmission(submission(0, 3, 0), []))
+      assert.isFalse(yield* store.putSubmission(submission(0, 6, 1), [credit]))
+      assert.isFalse(yield* store.putOutgoing(flag(1, 1)))
+      assert.strictEqual((yield* store.submissions).length, 1)
+      assert.deepStrictEqual(yield* store.expectedCredits, [])
+      assert.isTrue(Option.isNone(yield* store.outgoing("flag", "signal/1")))
+    }).pipe(Effect.provide(open(":memory:"))))
+
+  it.effect("an update that was given up may be made again, to the same bytes too", () =>
+    Effect.gen(function*() {
+      const store = yield* Store
+      for (let time = 0; time < 2; time++) {
+        assert.isTrue(yield* store.putSubmission(submission(0, 3, 0), [credit]))
+        assert.deepStrictEqual(yield* store.submissions, [submission(0, 3, 0)])
+        assert.deepStrictEqual(yield* store.expectedCredits, [credit])
+        yield* store.settleSubmission(submission(0, 3, 0).hash, "abandoned")
+      }
+      assert.isTrue(yield* store.putSubmission(submission(0, 6, 0), []), "or to others")
+    }).pipe(Effect.provide(open(":memory:"))))
+
+  it.effect("of any kind: whatever is pending survives, and holds the others back", () =>
+    acrossRestart(
+      Effect.gen(function*() {
+        const store = yield* Store
+        assert.isTrue(Option.isNone(yield* store.inFlight))
+        assert.isTrue(yield* store.putOutgoing(flag(1, 0)))
+        yield* store.putReplacement(flag(1, 0).hash, replacement(1))
+      }),
+      () =>
+        Effect.gen(function*() {
+          const store = yield* Store
+          const pending = Option.getOrThrow(yield* store.inFlight)
+          assert.deepStrictEqual(pending, new Outgoing({ ...flag(1, 0), replacements: [replacement(1)] }))
+          assert.deepStrictEqual(pending.variants.map(({ hash }) => hash), [replacement(1).hash, flag(1, 0).hash])
+          assert.isFalse(yield* store.putSubmission(submission(0, 3, 1), []))
+          assert.deepStrictEqual(yield* store.submissions, [], "a flag is no update")
+          yield* store.settleSubmission(flag(1, 0).hash, "confirmed")
+          assert.isTrue(yield* store.putSubmission(submission(0, 3, 1), []))
+          const update = Option.getOrThrow(yield* store.inFlight)
+          assert.deepStrictEqual([update.kind, update.hash, update.nonce], ["update", submission(0, 3, 1).hash, 1])
+        })
+    ))
+
+  it.effect("a key is used once, however it ended", () =>
+    Effect.gen(function*() {
+      const store = yield* Store
+      for (const state of ["confirmed", "abandoned"] as const) {
+        const epoch = state === "confirmed" ? 1 : 2
+        assert.isTrue(yield* store.putOutgoing(flag(epoch, epoch)))
+        yield* store.settleSubmission(flag(epoch, epoch).hash, state)
+        assert.isFalse(yield* store.putOutgoing(flag(epoch, epoch)), "the same bytes")
+        assert.isFalse(yield* store.putOutgoing(flag(epoch, epoch + 10)), "others")
+        assert.strictEqual(Option.getOrThrow(yield* store.outgoing("flag", `signal/${epoch}`)).state, state)
+      }
+      assert.isTrue(Option.isNone(yield* store.inFlight))
+    }).pipe(Effect.provide(open(":memory:"))))
+
+  it.effect("what L1 took back is on its way again, unless something else is", () =>
     Effect.gen(function*() {
       const store = yield* Store
       yield* store.putSubmission(submission(0, 3, 0), [])
-      const second = yield* Effect.exit(store.putSubmission(submission(0, 6, 1), []))
-      assert.strictEqual(second._tag, "Failure")
-      assert.strictEqual((yield* store.submissions).length, 1)
+      assert.isTrue(yield* store.reopen(submission(0, 3, 0).hash), "it is on its way")
+      yield* store.settleSubmission(submission(0, 3, 0).hash, "confirmed")
+      yield* store.putOutgoing(flag(1, 1))
+      assert.isFalse(yield* store.reopen(submission(0, 3, 0).hash))
+      assert.strictEqual((yield* store.submissions)[0]!.state, "confirmed")
+      yield* store.settleSubmission(flag(1, 1).hash, "abandoned")
+      assert.isTrue(yield* store.reopen(submission(0, 3, 0).hash))
+      assert.strictEqual((yield* store.submissions)[0]!.state, "pending")
+      assert.isFalse(yield* store.reopen(flag(1, 1).hash), "what was given up stays given up")
     }).pipe(Effect.provide(open(":memory:"))))
 })
 

@@ -1,0 +1,113 @@
+/** CP-4: consensus vouches for a block that nobody can prove; L1 reverts it, and the rollup goes on. */
+import { Context, Duration, Effect, Stream, SubscriptionRef } from "effect"
+import { BlockNumber, Wei } from "../../domain/Amount.ts"
+import { type Block, Header } from "../../domain/Block.ts"
+import type { SignedTransfer } from "../../domain/Transfer.ts"
+import { LedgerSource } from "../../ledger/LedgerSource.ts"
+import { TreePlanner } from "../../roles/TreePlanner.ts"
+import { defaultPolicy, type DevnetConfig } from "../DevnetConfig.ts"
+import { eventually, isA, mustHold, paced, type Scenario, scenarioParameters } from "./Scenario.ts"
+
+/** The deadline comes soon, so that few blocks have to be made again. */
+const parameters = scenarioParameters({ idleFallback: 15, turnLength: 5, proofDeadline: 30, targetLag: 15, bonusRamp: 15 })
+
+/** The block in whose header consensus puts a wei more of prover fees than its transfers pay: the circuit refuses the sum (FM-6). */
+const unprovableBlock = 3
+
+const configure = (config: DevnetConfig): DevnetConfig => {
+  let made = false
+  return {
+    ...config,
+    parameters,
+    ledger: paced(config, Duration.seconds(6)),
+    blocksPerUpdate: 2,
+    operators: [defaultPolicy, defaultPolicy],
+    // Once: the block that takes its place is an honest one.
+    tamper: (header) => {
+      if (made || header.number !== unprovableBlock) return header
+      made = true
+      return new Header({ ...header, proverFees: Wei.make(header.proverFees + 1n) })
+    }
+  }
+}
+
+/** The ledger as it was read: what is there now, and what was replaced. */
+interface Read {
+  readonly blocks: ReadonlyMap<number, Block>
+  readonly dropped: ReadonlyArray<Block>
+}
+
+const read = ({ blocks, dropped }: Read, block: Block): Read => {
+  const replaced = [...blocks.values()].filter(({ number }) => number >= block.number)
+  return {
+    blocks: new Map([...blocks].filter(([number]) => number < block.number)).set(block.number, block),
+    dropped: [...dropped, ...replaced]
+  }
+}
+
+/** A transfer goes by its sender and nonce, in whichever block it is. */
+const named = ({ transfer }: SignedTransfer) => `${transfer.from}/${transfer.nonce}`
+
+export const unprovable: Scenario = {
+  name: "unprovable",
+  summary: "consensus makes a block that no proof satisfies: provers quarantine it, L1 reverts it at the deadline, its transfers come again, and updates go on beyond",
+  within: Duration.minutes(4),
+  configure,
+  play: Effect.fnUntraced(function*({ devnet, nameOf, onL1, see }) {
+    const ledger = yield* SubscriptionRef.make<Read>({ blocks: new Map(), dropped: [] })
+    yield* Effect.forkScoped(Stream.runForEach(
+      Context.get(devnet.rollup, LedgerSource).blocks(BlockNumber.make(1)),
+      (block) => SubscriptionRef.update(ledger, (before) => read(before, block))
+    ))
+    const inLedger = <A>(find: (read: Read) => A | undefined) => eventually(SubscriptionRef.changes(ledger), find)
+
+    const bad = yield* see("consensus makes the block", Effect.map(
+      inLedger(({ blocks }) => blocks.get(unprovableBlock)),
+      (block) => [block, { block: block.number, hash: block.header.hash, proverFees: block.header.proverFees }] as const
+    ))
+    yield* see("every prover quarantines it and says so", Effect.map(
+      Effect.forEach(devnet.operators, ({ name, node }) =>
+        Effect.as(
+          eventually(Context.get(node, TreePlanner).changes(), ({ quarantined }) => quarantined.some((number) => number === unprovableBlock) ? true : undefined),
+          [name, `quarantined block ${unprovableBlock}`] as const
+        ), { concurrency: "unbounded" }),
+      (said) => [undefined, Object.fromEntries(said)] as const
+    ))
+    const certified = yield* see("it is checkpointed, and nobody proves it until the deadline", Effect.map(
+      onL1((events) => {
+        const reverted = events.some(isA("CheckpointsReverted"))
+        return reverted ? events.filter(isA("CheckpointRegistered")).find(({ checkpoint }) => checkpoint.number >= unprovableBlock) : undefined
+      }),
+      ({ at, checkpoint }) => [checkpoint, { checkpoint: checkpoint.number, registration: at.transaction, l1Block: at.block }] as const
+    ))
+    const revert = yield* see("somebody reverts it", Effect.map(
+      onL1((events) => events.find(isA("CheckpointsReverted"))),
+      (event) =>
+        [event, { transaction: event.at.transaction, generation: event.generation, head: event.headNumber, tip: event.tip, l1Block: event.at.block }] as const
+    ))
+    yield* mustHold(revert.headNumber < certified.number && revert.tip < unprovableBlock, `the tip was at block ${revert.tip} already`)
+
+    const dropped = yield* see("consensus rebuilds from the proven tip", Effect.map(
+      inLedger(({ blocks, dropped }) => {
+        const instead = blocks.get(unprovableBlock)
+        return instead === undefined || instead.header.hash === bad.header.hash ? undefined : { dropped, instead }
+      }),
+      ({ dropped, instead }) =>
+        [dropped, { from: revert.tip + 1, hash: instead.header.hash, dropped: dropped.length, highest: Math.max(...dropped.map(({ number }) => number)) }] as const
+    ))
+    const transfers = dropped.flatMap((block) => block.transfers.map(named))
+    yield* see("the transfers of the dropped blocks are in blocks again", Effect.map(
+      inLedger(({ blocks }) => {
+        const executed = new Set([...blocks.values()].flatMap((block) => block.transfers.map(named)))
+        return transfers.every((name) => executed.has(name)) ? blocks : undefined
+      }),
+      (blocks) => [undefined, { transfers: transfers.length, by: Math.max(...blocks.keys()) }] as const
+    ))
+    const highest = Math.max(...dropped.map(({ number }) => number))
+    yield* see("state updates go on beyond the reverted numbers", Effect.map(
+      onL1((events) => events.filter(isA("StateUpdated")).find(({ to }) => to.number > highest)),
+      ({ at, from, submitter, to }) =>
+        [undefined, { transaction: at.transaction, from: from.number, to: to.number, hash: to.hash, submitter: nameOf(submitter) }] as const
+    ))
+  })
+}
