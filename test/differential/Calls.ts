@@ -6,6 +6,7 @@ import { type Checkpoint, checkpointDigest, QuorumCertificate } from "../../src/
 import type { Address, Bytes32, HexBytes } from "../../src/domain/Hash.ts"
 import type { Leaf } from "../../src/domain/Proof.ts"
 import { certifyDigest, handOverDigest, provePossession, signerIndices, type ValidatorKeyPair } from "../../src/domain/QuorumCertificate.ts"
+import { encodeTransition } from "../../src/domain/Redundancy.ts"
 import type { Event, State } from "../../src/domain/Settlement.ts"
 import type { Compiled } from "./Compile.ts"
 import { type Scripted, signatureHolds, validatorsOf } from "./History.ts"
@@ -128,11 +129,11 @@ export const transactionOf = (
       const { mergers, provers, system, transition } = event.redundancy
       const own = transition.leaves.map((leaf, i) => ({ ...leaf, prover: provers[i] ?? leaf.prover }))
       return to(at.state, "StateUpdate", "submitRedundant", [{
-        transition: { ...transition, fromNumber: BigInt(transition.fromNumber) },
+        transition: encodeTransition(transition),
         system,
         provers,
         mergers,
-        proof: proofOf(transition.from, own, mergers, [], event.proofHolds)
+        proof: proofOf(transition.from.hash, own, mergers, [], event.proofHolds)
       }])
     }
     case "RevertUnproven":

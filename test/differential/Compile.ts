@@ -1,5 +1,5 @@
 /**
- * Compiles the contracts under test together with those that only the differential test needs.
+ * Compiles the contracts that only the differential test needs.
  */
 import { createHash } from "node:crypto"
 import fs from "node:fs"

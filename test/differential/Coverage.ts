@@ -44,7 +44,7 @@ export const refusals: ReadonlyArray<string> = Object.entries({
     "ST2_CheckpointsMissing",
     "ST2_NotContinued",
     "ST3_SystemUnknown",
-    "ST3_NoMergers",
+    "ST3_NothingMerged",
     "ST3_ProofInvalid",
     "ST6_NotYourTurn"
   ],
@@ -55,7 +55,7 @@ export const refusals: ReadonlyArray<string> = Object.entries({
     "RW4_LeafCount",
     "RW4_NothingEarned",
     "ST3_SystemUnknown",
-    "ST3_NoMergers",
+    "ST3_NothingMerged",
     "ST3_ProofInvalid"
   ],
   RevertUnproven: ["CP4_NotLinked", "CP4_NotLive", "CP4_NotOldest", "CP4_NotDue"],

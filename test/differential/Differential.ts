@@ -4,14 +4,15 @@
 import { Effect } from "effect"
 import { l1ChainId } from "../../src/devnet/DevnetConfig.ts"
 import * as Anvil from "../../src/l1/Anvil.ts"
-import { compile } from "./Compile.ts"
+import { buildContracts } from "../../src/l1/ContractBuild.ts"
+import { compile, type Compiled } from "./Compile.ts"
 import { Coverage } from "./Coverage.ts"
 import { drawHistory, type Scripted } from "./History.ts"
 import { parameterSets } from "./Parameters.ts"
 import { connect } from "./Rpc.ts"
 import { genesis, pairs } from "./Setting.ts"
 import { shrink } from "./Shrink.ts"
-import { deployWorlds, type Mismatch, sources } from "./World.ts"
+import { deployWorlds, type Mismatch, testContracts } from "./World.ts"
 
 export interface Options {
   readonly histories: number
@@ -53,8 +54,8 @@ export interface Report {
 /** Runs histories until one fails, or all have passed. */
 export const differential = Effect.fnUntraced(function*({ events, histories, progress, seed }: Options) {
   const { url } = yield* Anvil.start({ port: 0, chainId: l1ChainId })
-  progress("compiling the contracts")
-  const contracts = compile(...sources)
+  const built = yield* buildContracts({ onCompile: Effect.sync(() => progress("compiling the contracts")) })
+  const contracts = { ...built.contracts as unknown as Readonly<Record<string, Compiled>>, ...compile(...testContracts) }
   const rpc = yield* Effect.acquireRelease(Effect.promise(() => connect(url)), ({ close }) => Effect.sync(close))
   const worlds = yield* Effect.promise(() => deployWorlds(rpc, contracts, parameterSets))
   return yield* Effect.promise(async (): Promise<Report> => {

@@ -6,7 +6,7 @@ import { BlockNumber, ProverGas, Wei } from "../../src/domain/Amount.ts"
 import type { Checkpoint } from "../../src/domain/Checkpoint.ts"
 import { type Address, BlockHash, StateRoot, toAddress, toHex32, zeroAddress } from "../../src/domain/Hash.ts"
 import { Leaf } from "../../src/domain/Proof.ts"
-import type { Transition } from "../../src/domain/settlement/Redundancy.ts"
+import type { StatedTransition } from "../../src/domain/Redundancy.ts"
 import { isLive } from "../../src/domain/settlement/Registry.ts"
 import { turnAt } from "../../src/domain/settlement/Turns.ts"
 import type { Event, State } from "../../src/domain/Settlement.ts"
@@ -41,7 +41,7 @@ export interface Draft {
   /** Tips at which the chain was reverted: consensus built other blocks from there. */
   readonly floors: ReadonlyArray<number>
   /** What updates did, newest last, and whether anybody may bring a redundant proof. */
-  readonly transitions: ReadonlyArray<Transition>
+  readonly transitions: ReadonlyArray<StatedTransition>
 }
 
 export const pick = <A>(random: SeededRandom, from: ReadonlyArray<A>): A => from[random.integer(from.length)]!

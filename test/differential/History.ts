@@ -3,6 +3,7 @@
  * and their times fall on, right before and right after the moments at which a rule begins to say something else.
  */
 import { Result } from "effect"
+import { BlockRef } from "../../src/domain/Block.ts"
 import { Checkpoint, QuorumCertificate } from "../../src/domain/Checkpoint.ts"
 import { zeroAddress } from "../../src/domain/Hash.ts"
 import { quorumOf, type ValidatorKeyPair } from "../../src/domain/QuorumCertificate.ts"
@@ -181,7 +182,7 @@ const remember = (draft: Omit<Draft, "at">, { event }: Scripted, { effects, stat
   const { tip: { hash, number } } = draft.state
   const { holder, shares } = opened
   const leaves = event.update.leaves.slice(event.update.leaves.length - shares.length)
-  return { ...next, transitions: [...draft.transitions, { from: hash, fromNumber: number, leaves, shares, holder, settledAt: event.at }] }
+  return { ...next, transitions: [...draft.transitions, { from: new BlockRef({ hash, number }), leaves, shares, holder, settledAt: event.at }] }
 }
 
 /** What a history starts from. */

@@ -19,11 +19,8 @@ import { type Rpc, RpcError } from "./Rpc.ts"
 import { deployed, genesis, pairs } from "./Setting.ts"
 import { wordsOf } from "./Words.ts"
 
-/** The contracts that a world is made of. */
-export const sources = [
-  ...["ProverRegistry", "CheckpointRegistry", "RewardVault", "StateUpdate", "FeeSignal"].map((name) => `contracts/src/${name}.sol`),
-  ...["BindingVerifier", "Lens"].map((name) => `contracts/test/differential/${name}.sol`)
-]
+/** The contracts of a world that no deployment has. */
+export const testContracts = ["BindingVerifier", "Lens"].map((name) => `contracts/test/differential/${name}.sol`)
 
 /** Gas of every transaction, below what L1 takes for one (EIP-7825). */
 const gas = numberToHex(16_000_000)

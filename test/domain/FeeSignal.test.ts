@@ -21,6 +21,7 @@ describe("FM-3: who may flag", () => {
   it("FM-3: a prover with enough updates, once per epoch, with some reputation", () => {
     assert.deepEqual(refused(quietSignal, by(1, 1000n, 10_000n, 2)), { reason: "NotActive", updates: 2, needed: 3 })
     assert.deepEqual(refused(quietSignal, by(1, 0n)), { reason: "NoReputation" })
+    assert.deepEqual(refused(quietSignal, by(1, 1n, 0n)), { reason: "NoReputation" })
     const signal = flagged(quietSignal, 7n, by(1))
     assert.deepEqual(refused(signal, by(1)), { reason: "AlreadyFlagged", epoch: 7n })
     assert.isTrue(hasFlaggedIn(signal, prover(1), 7n))

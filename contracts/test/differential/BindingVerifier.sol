@@ -10,7 +10,7 @@ contract BindingVerifier is IProofVerifier {
     bool private immutable _merges;
 
     /// @notice The system merges nothing, so that nobody can have merged.
-    error ST3_NoMergers();
+    error ST3_NothingMerged();
 
     /// @param merges Whether proofs of this system are merged, and bind who did.
     constructor(bool merges) {
@@ -25,7 +25,7 @@ contract BindingVerifier is IProofVerifier {
         bytes32[] calldata ancestry,
         bytes calldata proof
     ) external view returns (bool) {
-        if (!_merges && mergers.length != 0) revert ST3_NoMergers();
+        if (!_merges && mergers.length != 0) revert ST3_NothingMerged();
         return proof.length == 32 && bytes32(proof) == keccak256(abi.encode(from, leaves, mergers, ancestry));
     }
 }

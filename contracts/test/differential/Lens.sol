@@ -2,17 +2,11 @@
 pragma solidity 0.8.37;
 
 import {ICheckpointRegistry} from "../../src/interfaces/ICheckpointRegistry.sol";
+import {IFeeSignal} from "../../src/interfaces/IFeeSignal.sol";
 import {IProverRegistry} from "../../src/interfaces/IProverRegistry.sol";
 import {IReputation} from "../../src/interfaces/IReputation.sol";
 import {IRewardVault} from "../../src/interfaces/IRewardVault.sol";
 import {IStateUpdate} from "../../src/interfaces/IStateUpdate.sol";
-
-/// @notice What can be read of the fee signal (FM-3).
-interface ISignal {
-    function multiplier() external view returns (uint64);
-    function epoch() external view returns (uint40);
-    function hasFlagged(address prover) external view returns (bool);
-}
 
 /// @notice Reads everything that can be observed of a deployment in one call, as a row of words whose order
 /// `test/differential/Words.ts` knows.
@@ -22,7 +16,7 @@ contract Lens {
         IProverRegistry provers;
         IStateUpdate state;
         IRewardVault vault;
-        ISignal signal;
+        IFeeSignal signal;
     }
 
     uint256 private constant FIXED = 23;

@@ -1,11 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { encodeAbiParameters, keccak256, parseAbiParameters } from "viem"
-import { Wei } from "../../../src/domain/Amount.ts"
+import { BlockNumber, Wei } from "../../../src/domain/Amount.ts"
+import { BlockRef } from "../../../src/domain/Block.ts"
 import { type Address, toHex32 } from "../../../src/domain/Hash.ts"
 import { Leaf } from "../../../src/domain/Proof.ts"
-import { claimOf, type Redundancy } from "../../../src/domain/settlement/Redundancy.ts"
+import { transitionClaim } from "../../../src/domain/Redundancy.ts"
+import type { Redundancy } from "../../../src/domain/settlement/Redundancy.ts"
 import { prover, ref } from "../builders.ts"
-import { bystander, ether, hour, leaves, only, Scenario, transitionOf, unknownId } from "./scenario.ts"
+import { bystander, ether, hour, leaves, only, Scenario, transitionOf } from "./scenario.ts"
 
 const share = ether / 10n
 const [first, second, third] = [prover(0x11), prover(0x12), prover(0x13)]
@@ -146,8 +148,8 @@ describe("RW-4: a redundant proof", () => {
     assert.deepEqual(refused({ transition: { ...transition, settledAt: transition.settledAt + 1n } }), unknown)
     assert.deepEqual(refused({ transition: { ...transition, shares: [share, share, share + 1n] } }), unknown)
     assert.deepEqual(refused({ transition: { ...transition, holder: bystander } }, bystander), unknown)
-    assert.deepEqual(refused({ transition: { ...transition, from: ref(9).hash } }), unknown)
-    assert.deepEqual(refused({ transition: { ...transition, fromNumber: 1 as never } }), unknown)
+    assert.deepEqual(refused({ transition: { ...transition, from: new BlockRef({ ...transition.from, hash: ref(9).hash }) } }), unknown)
+    assert.deepEqual(refused({ transition: { ...transition, from: new BlockRef({ ...transition.from, number: BlockNumber.make(1) }) } }), unknown)
     assert.deepEqual(refused({ transition: { ...transition, leaves: transition.leaves.map((leaf) => new Leaf({ ...leaf, prover: holder })) } }), unknown)
     assert.deepEqual(refused({ transition: { ...transition, leaves: transition.leaves.slice(0, 2), shares: [share, share] } }), ["RW4_TransitionUnknown", ref(2).hash])
     assert.deepEqual(refused({ transition: { ...transition, leaves: [], shares: [] } }), ["RW4_TransitionUnknown", toHex32(0n)])
@@ -158,7 +160,7 @@ describe("RW-4: a redundant proof", () => {
     assert.deepEqual(refused({ provers: [holder, holder] }), ["RW4_LeafCount", 2n, 3n])
     assert.deepEqual(refused({ provers: [holder, holder, holder, holder] }), ["RW4_LeafCount", 4n, 3n])
     assert.deepEqual(refused({ system: 3 }), ["ST3_SystemUnknown", 3n])
-    assert.deepEqual(refused({ mergers: [holder] }), ["ST3_NoMergers"])
+    assert.deepEqual(refused({ mergers: [holder] }), ["ST3_NothingMerged"])
     assert.deepEqual(refused({}, holder, false), ["ST3_ProofInvalid"])
     submit({ system: 2, mergers: [holder] })
   })
@@ -186,11 +188,10 @@ describe("RW-4: a redundant proof", () => {
         "struct Transition { bytes32 from; uint64 fromNumber; Leaf[] leaves; uint256[] shares; address holder; uint64 settledAt; }",
         "struct Leaf { bytes32 blockHash; address prover; uint96 proverFees; uint64 proverGas; }"
       ]),
-      [{ ...transition, fromNumber: 0n }]
+      [{ ...transition, from: transition.from.hash, fromNumber: 0n }]
     )
     assert.strictEqual(BigInt(encoded.slice(0, 66)), 0x20n)
-    assert.strictEqual(claimOf(transition), BigInt(`0x${keccak256(encoded).slice(2 + 18)}`))
-    assert.strictEqual(scenario.observed().boundaries.at(-1)!.claim, claimOf(transition))
-    assert.notStrictEqual(claimOf({ ...transition, from: unknownId as never }), claimOf(transition))
+    assert.strictEqual(transitionClaim(transition), BigInt(`0x${keccak256(encoded).slice(2 + 18)}`))
+    assert.strictEqual(scenario.observed().boundaries.at(-1)!.claim, transitionClaim(transition))
   })
 })

@@ -121,7 +121,7 @@ describe("ST-3, ST-7: proof systems", () => {
   it("ST-3, RW-2: a system that merges nothing refuses mergers, whatever the proof", () => {
     const { scenario, two } = three()
     for (const proofHolds of [true, false]) {
-      assert.deepEqual(scenario.refusedUpdate(scenario.updateTo(2, [two], { mergers: [prover(5)] }), proofHolds), ["ST3_NoMergers"])
+      assert.deepEqual(scenario.refusedUpdate(scenario.updateTo(2, [two], { mergers: [prover(5)] }), proofHolds), ["ST3_NothingMerged"])
     }
     scenario.submit(scenario.updateTo(2, [two], { system: 2, mergers: [prover(5)] }))
   })

@@ -1,12 +1,13 @@
 /** Short histories of calls to the pure contracts, for tests of single rules: who calls is nobody's business unless a test says so. */
 import { Result } from "effect"
 import { BlockNumber, ProverGas, Wei } from "../../../src/domain/Amount.ts"
+import { BlockRef } from "../../../src/domain/Block.ts"
 import { Checkpoint, genesisCheckpoint, QuorumCertificate } from "../../../src/domain/Checkpoint.ts"
 import { type Address, CheckpointId, StateRoot, toHex32 } from "../../../src/domain/Hash.ts"
 import { Leaf } from "../../../src/domain/Proof.ts"
 import { defaultParameters, type ProtocolParameters } from "../../../src/domain/ProtocolParameters.ts"
 import type { Emission } from "../../../src/domain/settlement/Emission.ts"
-import type { Transition } from "../../../src/domain/settlement/Redundancy.ts"
+import type { StatedTransition } from "../../../src/domain/Redundancy.ts"
 import type { Update } from "../../../src/domain/settlement/Update.ts"
 import { type Event, observe, start, type State, step } from "../../../src/domain/Settlement.ts"
 import { prover, ref } from "../builders.ts"
@@ -122,11 +123,11 @@ export class Scenario {
 }
 
 /** The transition of the last update, from what it emitted and what was submitted. */
-export const transitionOf = (before: State, update: Update, emitted: ReadonlyArray<Emission>, settledAt: bigint): Transition => {
+export const transitionOf = (before: State, update: Update, emitted: ReadonlyArray<Emission>, settledAt: bigint): StatedTransition => {
   const opened = emitted.find(({ _tag }) => _tag === "RedundancyOpened")
   if (opened?._tag !== "RedundancyOpened") throw new Error("no redundancy turn was opened")
   const { holder, shares } = opened
-  return { from: before.tip.hash, fromNumber: before.tip.number, leaves: update.leaves.slice(-shares.length), shares, holder, settledAt }
+  return { from: new BlockRef({ hash: before.tip.hash, number: before.tip.number }), leaves: update.leaves.slice(-shares.length), shares, holder, settledAt }
 }
 
 export const unknownId = CheckpointId.make(toHex32(77n))
