@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 pragma solidity 0.8.37;
 
-import {Designation, Parameters} from "../src/Parameters.sol";
+import {Parameters} from "../src/Parameters.sol";
 import {ProverRegistry} from "../src/ProverRegistry.sol";
 import {IProverRegistry as I} from "../src/interfaces/IProverRegistry.sol";
 import {Base} from "./Base.sol";
+import {Defaults} from "./Defaults.sol";
 
 /// @notice A prover whose receive hook refuses, or tries to be paid twice.
 contract Contender {
@@ -228,7 +229,9 @@ contract ProverRegistryTest is Base {
         registry.register{value: BOND}();
     }
 
-    function _parameters(uint96 bond, uint32 leaveDelay) private pure returns (Parameters memory) {
-        return Parameters(5 hours, 30 minutes, leaveDelay, Designation.Preferred, 0, bond);
+    function _parameters(uint96 bond, uint32 leaveDelay) private pure returns (Parameters memory parameters) {
+        parameters = Defaults.parameters();
+        parameters.bond = bond;
+        parameters.leaveDelay = leaveDelay;
     }
 }
