@@ -27,7 +27,8 @@ export const freshWorld = Effect.fnUntraced(function*(
   seed: string,
   genesis: Header,
   validators: number,
-  registration = devnetValidatorRegistration(new DevnetLedgerConfig({ seed, validators }))
+  registration = devnetValidatorRegistration(new DevnetLedgerConfig({ seed, validators })),
+  parameters = defaultParameters
 ) {
   const config = new DevnetLedgerConfig({ seed, validators })
   const { url } = yield* Anvil.start({ port: 0, chainId: l1ChainId })
@@ -39,7 +40,7 @@ export const freshWorld = Effect.fnUntraced(function*(
     genesis: { number: genesis.number, hash: genesis.hash, stateRoot: genesis.stateRoot },
     validators: registration,
     verifyingKeys: yield* loadVerifyingKeys(),
-    parameters: defaultParameters
+    parameters
   })
   const l1 = yield* Layer.build(Layer.provide(ViemL1.layer, Layer.succeed(ViemL1.ViemL1Options, {
     url,
@@ -111,7 +112,8 @@ export const joinTurns = (world: World) =>
 /** Brings an update to L1 as the settler does; answers the gas that it used. */
 export const settle = Effect.fnUntraced(function*({ l1 }: World, update: Update) {
   const { baseFee, priorityFee } = yield* l1.gasMarket
-  const signed = yield* l1.sign(update, yield* l1.dryRun(update), { maxFeePerGas: 2n * baseFee + priorityFee, maxPriorityFeePerGas: priorityFee })
+  const call = { kind: "update", update } as const
+  const signed = yield* l1.sign(call, yield* l1.dryRun(call), { maxFeePerGas: 2n * baseFee + priorityFee, maxPriorityFeePerGas: priorityFee })
   yield* l1.send(signed)
   const receipt = yield* l1.receipt(signed.hash).pipe(
     Effect.flatMap(Effect.fromOption),

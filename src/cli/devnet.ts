@@ -7,7 +7,7 @@ import logUpdate from "log-update"
 import { availableParallelism } from "node:os"
 import { requireFresh } from "../devnet/DataFolder.ts"
 import { type RunningDevnet, startDevnet, untilUpdates } from "../devnet/Devnet.ts"
-import { defaultDevnet, defaultPolicy, type DevnetConfig, devnetParameters, maxBlocksPerUpdate, maxOperators } from "../devnet/DevnetConfig.ts"
+import { defaultDevnet, defaultPolicy, type DevnetConfig, devnetParameters, healthyLag, maxBlocksPerUpdate, maxOperators } from "../devnet/DevnetConfig.ts"
 import { emptyPicture, feed, paint } from "../devnet/Feed.ts"
 import { renderFrame } from "../devnet/LiveView.ts"
 import { ether, plainLines, updateLine } from "../devnet/PlainView.ts"
@@ -99,6 +99,11 @@ const flags = {
     Flag.withDescription("Port on loopback where the node answers `lignum quote` (0 picks a free one); its address goes into rpc.json, too. None if not given"),
     Flag.optional
   ),
+  provingCost: Flag.String("proving-cost").pipe(
+    Flag.withSchema(Schema.BigIntFromString.check(Schema.isBetweenBigInt({ minimum: 0n, maximum: (1n << 64n) - 1n }))),
+    Flag.withDescription("What proving costs an operator, in wei per prover gas: where prices leave less, its node flags on L1; never if not given"),
+    Flag.optional
+  ),
   keys: Flag.String("keys").pipe(
     Flag.withDescription("Folder of the proving keys"),
     Flag.withDefault(defaultDevnet.keys)
@@ -172,14 +177,18 @@ export const devnet = Command.make(
       checkpointInterval: given.checkpointInterval,
       validators: given.validators
     })
+    const pace = { ledger, blocksPerUpdate: given.blocksPerUpdate }
     const asked: DevnetConfig = {
       data: Option.getOrUndefined(given.data),
-      ledger,
-      operators: Array.from({ length: given.operators }, () => defaultPolicy),
+      ...pace,
+      operators: Array.from({ length: given.operators }, () => ({
+        ...defaultPolicy,
+        provingCost: Option.getOrUndefined(given.provingCost),
+        flagAfter: Duration.seconds(healthyLag(pace))
+      })),
       workers: Option.getOrElse(given.workers, () => availableParallelism()),
-      blocksPerUpdate: given.blocksPerUpdate,
       patience: defaultDevnet.patience,
-      parameters: devnetParameters({ ledger, blocksPerUpdate: given.blocksPerUpdate }),
+      parameters: devnetParameters(pace),
       endowment: defaultDevnet.endowment,
       l1Port: given.l1Port,
       rpcPort: Option.getOrUndefined(given.rpcPort),

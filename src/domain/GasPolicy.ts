@@ -54,8 +54,20 @@ export const priceLimit = (policy: GasPolicy, earned: bigint, gas: bigint, overd
   const worth = earned / gas
   return policy.profitableOnly && !overdue && worth < policy.maxFeePerGas
     ? { price: worth, because: `the ${gwei(worth)} at which its ${gas} gas cost the ${earned} wei that it earns; it is sent all the same once patience runs out` }
-    : { price: policy.maxFeePerGas, because: `the operator's stop-loss of ${gwei(policy.maxFeePerGas)} (maxFeePerGas)` }
+    : stopLoss(policy.maxFeePerGas)
 }
+
+/** The highest price of gas for what may never cost more than so many wei: the stop-loss, or less. */
+export const worthLimit = ({ maxFeePerGas }: Pick<GasPolicy, "maxFeePerGas">, worth: bigint, gas: bigint): PriceLimit => {
+  const price = worth / gas
+  return price < maxFeePerGas ? { price, because: `the ${gwei(price)} at which its ${gas} gas cost the ${worth} wei that it is worth` } : stopLoss(maxFeePerGas)
+}
+
+/** The highest price of gas for what is done whatever it costs below the stop-loss. */
+export const stopLoss = (maxFeePerGas: bigint): PriceLimit => ({
+  price: maxFeePerGas,
+  because: `the operator's stop-loss of ${gwei(maxFeePerGas)} (maxFeePerGas)`
+})
 
 const tooDear = (price: bigint, { because }: PriceLimit) =>
   Result.fail(new GasTooDear({ reason: `waits for cheaper gas: ${gwei(price)} is above ${because}` }))

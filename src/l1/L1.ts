@@ -4,11 +4,11 @@
 import { Context, type Effect, type Option, Schema } from "effect"
 import type { Wei } from "../domain/Amount.ts"
 import type { Checkpoint } from "../domain/Checkpoint.ts"
-import type { BlockRef } from "../domain/Block.ts"
 import type { SignalStanding } from "../domain/FlagPolicy.ts"
 import type { Fees, GasMarket } from "../domain/GasPolicy.ts"
-import type { Address, BlockHash, Bytes32, HexBytes, TransactionHash } from "../domain/Hash.ts"
+import type { Address, BlockHash, Bytes32, CheckpointId, HexBytes, TransactionHash } from "../domain/Hash.ts"
 import type { ProofSystemId, Statement } from "../domain/Proof.ts"
+import type { Transition } from "../domain/Redundancy.ts"
 import type { L1Event } from "./Events.ts"
 
 /** L1 does not answer, or answers nonsense. Try again later; nothing was changed. */
@@ -21,21 +21,12 @@ export class L1Unavailable extends Schema.TaggedError<L1Unavailable>()("L1Unavai
   }
 }
 
-/** The contract would refuse the update; `error` is its custom error, which names the rule. No gas was spent. */
-export class UpdateRefused extends Schema.TaggedError<UpdateRefused>()("UpdateRefused", {
-  error: Schema.String
-}) {
-  override get message() {
-    return `the state update would be refused: ${this.error}`
-  }
-}
-
 /** A contract would refuse the call; `error` is its custom error, which names the rule. No gas was spent. */
 export class CallRefused extends Schema.TaggedError<CallRefused>()("CallRefused", {
   error: Schema.String
 }) {
   override get message() {
-    return `the call would be refused: ${this.error}`
+    return `L1 would refuse it: ${this.error}`
   }
 }
 
@@ -73,10 +64,29 @@ export interface Update {
   readonly proof: HexBytes
 }
 
-/** A call of this node's that is no state update: a flag says that the price of proving is too low (FM-3). */
-export interface Call {
-  readonly kind: "flag"
+/** A proof of a settled transition by its turn-holder (RW-4). */
+export interface RedundantProof {
+  readonly transition: Transition
+  readonly system: ProofSystemId
+  /** The leaf provers of this proof, one for each block. */
+  readonly provers: ReadonlyArray<Address>
+  /** Who did the merging, as in an update. */
+  readonly mergers: ReadonlyArray<Address>
+  readonly proof: HexBytes
 }
+
+/** What a node does on L1. */
+export type Call =
+  /** Moves the proven tip (ST-1). */
+  | { readonly kind: "update"; readonly update: Update }
+  /** Proves a settled transition once more, in its turn (RW-4). */
+  | { readonly kind: "redundant"; readonly redundant: RedundantProof }
+  /** Reverts what nobody proves: `oldest` is the oldest unproven checkpoint, `fallback` its parent (CP-4). */
+  | { readonly kind: "revert"; readonly fallback: Checkpoint; readonly oldest: Checkpoint }
+  /** Draws what the vault owes an account (RW-5). */
+  | { readonly kind: "claim"; readonly account: Address }
+  /** Says that the price of proving is too low (FM-3). */
+  | { readonly kind: "flag" }
 
 /** A signed transaction. Of several with one nonce, L1 executes at most one. */
 export interface SignedTransaction {
@@ -134,35 +144,38 @@ export class L1 extends Context.Service<L1, {
   readonly block: (number: number) => Effect.Effect<Option.Option<L1Block>, L1Unavailable>
   /** The contracts' events in a range of blocks, both included, in order. */
   readonly events: (from: number, to: number) => Effect.Effect<ReadonlyArray<L1Event>, L1Unavailable>
-  /** Runs an update against the pending state and estimates its gas, without sending anything. */
-  readonly dryRun: (update: Update) => Effect.Effect<bigint, UpdateRefused | L1Unavailable>
+  /**
+   * Runs a call against the pending state and estimates its gas, without sending anything. An update that proves nothing new is
+   * refused, too, although the contract would take it and do nothing (ST-1).
+   */
+  readonly dryRun: (call: Call) => Effect.Effect<bigint, CallRefused | L1Unavailable>
   /** What L1 takes for gas at the moment. */
   readonly gasMarket: Effect.Effect<GasMarket, L1Unavailable>
   /** The nonce that the account's next transaction must have, as of the latest block. */
   readonly nextNonce: Effect.Effect<number, L1Unavailable>
-  /** Signs an update with the account's next nonce. */
-  readonly sign: (update: Update, gas: bigint, fees: Fees) => Effect.Effect<SignedTransaction, L1Unavailable>
+  /** Signs a call with the account's next nonce. */
+  readonly sign: (call: Call, gas: bigint, fees: Fees) => Effect.Effect<SignedTransaction, L1Unavailable>
   /**
    * Runs the call of a signed transaction against the latest block, and estimates its gas. Not against the pending state: that
    * may hold this very transaction, and would refuse it a second time.
    */
-  readonly dryRunSigned: (transaction: SignedTransaction, to: BlockRef) => Effect.Effect<bigint, UpdateRefused | L1Unavailable>
-  /** Runs a call against the pending state and estimates its gas, without sending anything. */
-  readonly dryRunCall: (call: Call) => Effect.Effect<bigint, CallRefused | L1Unavailable>
-  /** Signs a call with the account's next nonce. */
-  readonly signCall: (call: Call, gas: bigint, fees: Fees) => Effect.Effect<SignedTransaction, L1Unavailable>
-  /** As `dryRunSigned`, for a transaction that `signCall` signed. */
-  readonly dryRunSignedCall: (transaction: SignedTransaction) => Effect.Effect<bigint, CallRefused | L1Unavailable>
+  readonly dryRunSigned: (transaction: SignedTransaction) => Effect.Effect<bigint, CallRefused | L1Unavailable>
   /** What a signed transaction offers. */
   readonly feesOf: (transaction: SignedTransaction) => Fees
   /** Signs the same call again, with the same nonce and other fees. */
   readonly resign: (transaction: SignedTransaction, gas: bigint, fees: Fees) => Effect.Effect<SignedTransaction>
+  /** Signs nothing at all with the nonce of a transaction: whichever of the two is included, the other never is. */
+  readonly cancel: (transaction: SignedTransaction, fees: Fees) => Effect.Effect<SignedTransaction>
+  /** Whether L1 has a transaction, in a block or waiting for one. */
+  readonly knows: (hash: TransactionHash) => Effect.Effect<boolean, L1Unavailable>
   /** Sends a signed transaction; sending one again that L1 knows is a success. */
   readonly send: (transaction: SignedTransaction) => Effect.Effect<void, NonceUsed | Underpriced | L1Unavailable>
   readonly receipt: (hash: TransactionHash) => Effect.Effect<Option.Option<Receipt>, L1Unavailable>
   /** What the vault owes an account. */
   readonly creditOf: (account: Address) => Effect.Effect<Wei, L1Unavailable>
   readonly vault: Effect.Effect<VaultBalances, L1Unavailable>
+  /** L1 time in seconds at which a checkpoint was registered; zero if it was not. */
+  readonly registeredAt: (checkpoint: CheckpointId) => Effect.Effect<bigint, L1Unavailable>
   /** Race or turn, as of the block that is being made. */
   readonly turn: Effect.Effect<Turn, L1Unavailable>
   /** What L1 holds a redundant proof of an update against, by the update's last block; zero where it takes none (RW-4). */

@@ -5,14 +5,8 @@ import { Context, Effect, Layer, Option, type Redacted, Redacted as Secret } fro
 import {
   BaseError,
   type Chain,
-  type ContractFunctionArgs,
-  ContractFunctionRevertedError,
   createPublicClient,
-  decodeFunctionData,
   defineChain,
-  encodeFunctionData,
-  getAbiItem,
-  type Hex,
   http,
   keccak256,
   NonceTooLowError,
@@ -26,10 +20,10 @@ import { privateKeyToAccount } from "viem/accounts"
 import { Wei } from "../domain/Amount.ts"
 import type { Fees } from "../domain/GasPolicy.ts"
 import { type Address, type Bytes32, HexBytes, toAddress, TransactionHash } from "../domain/Hash.ts"
-import { feeSignalAbi, proofSystemIds, rewardVaultAbi, settlementErrorsAbi, stateUpdateAbi } from "./abi.ts"
+import { checkpointRegistryAbi, feeSignalAbi, rewardVaultAbi, stateUpdateAbi } from "./abi.ts"
+import { encodeCall, type EncodedCall, updateRange, revertOf } from "./Calls.ts"
 import { decodeEvents } from "./Events.ts"
 import {
-  type Call,
   CallRefused,
   L1,
   type L1Block,
@@ -39,9 +33,7 @@ import {
   type Reputation,
   type SignedTransaction,
   type Turn,
-  Underpriced,
-  type Update,
-  UpdateRefused
+  Underpriced
 } from "./L1.ts"
 
 /** Where the contracts are, and who this node is on L1. */
@@ -63,39 +55,8 @@ export const ViemL1Options = Context.Service<ViemL1Options>("lignum/ViemL1Option
 /** Gas beyond the estimate that a transaction may use: state can change between estimate and inclusion. */
 const gasMargin = (gas: bigint) => (gas * 12n) / 10n
 
-/** `StateUpdate.submit` with every error that it can end with. */
-const submitAbi = [...stateUpdateAbi.filter((item) => item.type === "function"), ...settlementErrorsAbi]
-
-/** What a node calls beside `StateUpdate.submit`, with every error that it can end with. */
-const callsAbi = [getAbiItem({ abi: feeSignalAbi, name: "flag" }), ...feeSignalAbi.filter((item) => item.type === "error")]
-
-type EncodedUpdate = ContractFunctionArgs<typeof stateUpdateAbi, "nonpayable", "submit">[0]
-
-/** The argument of `StateUpdate.submit`. */
-export const encodeUpdate = (update: Update) => ({
-  system: proofSystemIds[update.system],
-  from: update.statement.from.hash,
-  leaves: update.statement.leaves,
-  mergers: update.mergers,
-  checkpoints: update.checkpoints.map(({ parent, number, blockHash, stateRoot }) => ({
-    parentId: parent,
-    number: BigInt(number),
-    blockHash,
-    stateRoot
-  })),
-  ancestry: update.ancestry,
-  proof: update.proof
-})
-
-/** A revert's custom error as `Name(arguments)`; none when the error is not a revert. */
-const revertOf = (error: unknown): string | undefined => {
-  if (!(error instanceof BaseError)) return undefined
-  const reverted = error.walk((each) => each instanceof ContractFunctionRevertedError)
-  if (!(reverted instanceof ContractFunctionRevertedError)) return undefined
-  return reverted.data === undefined
-    ? reverted.reason ?? reverted.signature ?? "it reverted without a word"
-    : `${reverted.data.errorName}(${(reverted.data.args ?? []).join(", ")})`
-}
+/** What a transfer of ether uses. */
+const transferGas = 21_000n
 
 const shortReason = (error: unknown): string => error instanceof BaseError ? error.shortMessage : String(error)
 
@@ -142,22 +103,29 @@ export const layer: Layer.Layer<L1, never, ViemL1Options> = Layer.effect(
         decodeEvents
       )
 
-    const callOf = (update: Update) => encodeFunctionData({ abi: stateUpdateAbi, functionName: "submit", args: [encodeUpdate(update)] })
+    const targets = { stateUpdate, vault, feeSignal }
+    const state = { address: stateUpdate, abi: stateUpdateAbi } as const
 
-    const estimate = (argument: EncodedUpdate, to: number, blockTag: "latest" | "pending") =>
+    const estimate = ({ data, to }: EncodedCall, blockTag: "latest" | "pending") =>
       Effect.tryPromise({
         try: async () => {
-          // The contract takes an update that proves nothing new, and does nothing (ST-1): it is no use to send it.
-          const [, proven] = await client.readContract({ address: stateUpdate, abi: stateUpdateAbi, functionName: "tip", blockTag })
-          if (proven >= BigInt(to)) throw new UpdateRefused({ error: `AlreadyProven(${to}, ${proven})` })
-          return client.estimateContractGas({ address: stateUpdate, abi: submitAbi, functionName: "submit", args: [argument], account: signer, blockTag })
+          const range = updateRange(data)
+          if (range !== undefined) {
+            // The contract takes an update that proves nothing new, and does nothing (ST-1): it is no use to send it.
+            const [[, proven], [known, start]] = await Promise.all([
+              client.readContract({ ...state, functionName: "tip", blockTag }),
+              client.readContract({ ...state, functionName: "boundary", args: [range.from], blockTag })
+            ])
+            if (known && start + range.blocks <= proven) throw new CallRefused({ error: `AlreadyProven(${start + range.blocks}, ${proven})` })
+          }
+          return client.estimateGas({ account: signer, to, data, blockTag })
         },
         catch: (error) => {
-          if (error instanceof UpdateRefused) return error
+          if (error instanceof CallRefused) return error
           const revert = revertOf(error)
           return revert === undefined
             ? new L1Unavailable({ operation: "eth_estimateGas", reason: shortReason(error) })
-            : new UpdateRefused({ error: revert })
+            : new CallRefused({ error: revert })
         }
       })
 
@@ -168,7 +136,7 @@ export const layer: Layer.Layer<L1, never, ViemL1Options> = Layer.effect(
       ([{ baseFeePerGas }, priorityFee]) => ({ baseFee: baseFeePerGas ?? 0n, priorityFee })
     )
 
-    const signTo = (to: Address, nonce: number, data: Hex, gas: bigint, { maxFeePerGas, maxPriorityFeePerGas }: Fees) =>
+    const signTo = ({ data, to }: EncodedCall, nonce: number, gas: bigint, { maxFeePerGas, maxPriorityFeePerGas }: Fees) =>
       Effect.map(
         Effect.promise(() =>
           signer.signTransaction({ type: "eip1559", chainId, nonce, to, data, gas, maxFeePerGas, maxPriorityFeePerGas })
@@ -178,32 +146,20 @@ export const layer: Layer.Layer<L1, never, ViemL1Options> = Layer.effect(
 
     const nextNonce = ask("eth_getTransactionCount", () => client.getTransactionCount({ address: signer.address, blockTag: "latest" }))
 
-    const sign = Effect.fnUntraced(function*(update: Update, gas: bigint, fees: Fees) {
-      return yield* signTo(stateUpdate, yield* nextNonce, callOf(update), gasMargin(gas), fees)
-    })
-
-    /** Where each kind of call goes, and how it is written. */
-    const encoded: Record<Call["kind"], { readonly to: Address; readonly data: Hex }> = {
-      flag: { to: feeSignal, data: encodeFunctionData({ abi: feeSignalAbi, functionName: "flag" }) }
+    const callOf = (transaction: SignedTransaction): EncodedCall => {
+      const { data, to } = parsed(transaction)
+      return { to: to as Address, data: data ?? "0x" }
     }
 
-    const estimateCall = (to: Address, data: Hex, blockTag: "latest" | "pending") =>
-      Effect.tryPromise({
-        try: () => {
-          const { args, functionName } = decodeFunctionData({ abi: callsAbi, data })
-          return client.estimateContractGas({ address: to, abi: callsAbi, functionName, args, account: signer, blockTag })
-        },
-        catch: (error) => {
-          const revert = revertOf(error)
-          return revert === undefined
-            ? new L1Unavailable({ operation: "eth_estimateGas", reason: shortReason(error) })
-            : new CallRefused({ error: revert })
-        }
-      })
-
-    const signCall = Effect.fnUntraced(function*({ kind }: Call, gas: bigint, fees: Fees) {
-      return yield* signTo(encoded[kind].to, yield* nextNonce, encoded[kind].data, gasMargin(gas), fees)
-    })
+    const knows = (hash: TransactionHash) =>
+      Effect.tryPromise({ try: () => client.getTransaction({ hash }), catch: (error) => error }).pipe(
+        Effect.as(true),
+        Effect.catch((error) =>
+          error instanceof TransactionNotFoundError
+            ? Effect.succeed(false)
+            : Effect.fail(new L1Unavailable({ operation: "eth_getTransactionByHash", reason: shortReason(error) }))
+        )
+      )
 
     const signal = Effect.gen(function*() {
       const { number } = yield* latest
@@ -255,7 +211,6 @@ export const layer: Layer.Layer<L1, never, ViemL1Options> = Layer.effect(
 
     const read = <A>(functionName: string, request: () => Promise<A>) => ask(`RewardVault.${functionName}`, request)
     const contract = { address: vault, abi: rewardVaultAbi } as const
-    const state = { address: stateUpdate, abi: stateUpdateAbi } as const
 
     return L1.of({
       account: toAddress(signer.address),
@@ -266,29 +221,21 @@ export const layer: Layer.Layer<L1, never, ViemL1Options> = Layer.effect(
       latest,
       block,
       events,
-      dryRun: (update) => estimate(encodeUpdate(update), update.statement.to.number, "pending"),
+      dryRun: (call) => estimate(encodeCall(targets, call), "pending"),
       gasMarket,
       nextNonce,
-      sign,
-      dryRunCall: ({ kind }) => estimateCall(encoded[kind].to, encoded[kind].data, "pending"),
-      signCall,
-      dryRunSignedCall: (transaction) => {
-        const { data, to } = parsed(transaction)
-        return estimateCall(to as Address, data!, "latest")
-      },
+      sign: Effect.fnUntraced(function*(call, gas, fees) {
+        return yield* signTo(encodeCall(targets, call), yield* nextNonce, gasMargin(gas), fees)
+      }),
       signal,
-      dryRunSigned: (transaction, to) => {
-        const { args } = decodeFunctionData({ abi: [getAbiItem({ abi: stateUpdateAbi, name: "submit" })], data: parsed(transaction).data! })
-        return estimate(args[0], to.number, "latest")
-      },
+      dryRunSigned: (transaction) => estimate(callOf(transaction), "latest"),
       feesOf: (transaction) => {
         const { maxFeePerGas, maxPriorityFeePerGas } = parsed(transaction)
         return { maxFeePerGas: maxFeePerGas ?? 0n, maxPriorityFeePerGas: maxPriorityFeePerGas ?? 0n }
       },
-      resign: (transaction, gas, fees) => {
-        const { data, to } = parsed(transaction)
-        return signTo(to as Address, transaction.nonce, data!, gasMargin(gas), fees)
-      },
+      resign: (transaction, gas, fees) => signTo(callOf(transaction), transaction.nonce, gasMargin(gas), fees),
+      cancel: ({ nonce }, fees) => signTo({ to: toAddress(signer.address), data: "0x" }, nonce, transferGas, fees),
+      knows,
       send,
       receipt,
       creditOf: (account) =>
@@ -302,6 +249,12 @@ export const layer: Layer.Layer<L1, never, ViemL1Options> = Layer.effect(
         protocolReserve: read("protocolReserve", () => client.readContract({ ...contract, functionName: "protocolReserve" })),
         balance: ask("eth_getBalance", () => client.getBalance({ address: vault }))
       }),
+      registeredAt: (checkpoint) =>
+        Effect.map(
+          ask("CheckpointRegistry.record", () =>
+            client.readContract({ address: registry, abi: checkpointRegistryAbi, functionName: "record", args: [checkpoint] })),
+          ([, registeredAt]) => BigInt(registeredAt)
+        ),
       // Turns go by the time of the block in which an update would stand: the next one.
       turn: Effect.map(
         ask("StateUpdate.turn", () => client.readContract({ ...state, functionName: "turn", blockTag: "pending" })),

@@ -8,10 +8,11 @@ import { LedgerSource } from "../ledger/LedgerSource.ts"
 import { ProofSystem } from "../proofs/ProofSystem.ts"
 import { CheckpointWatcher, CheckpointWatcherRpcs } from "../roles/CheckpointWatcher.ts"
 import { FeeController, FeeControllerRpcs, type FeeOptions } from "../roles/FeeController.ts"
+import { Outbox, OutboxOptions } from "../roles/Outbox.ts"
 import { ProverPool, ProverPoolRpcs } from "../roles/ProverPool.ts"
 import { RewardAuditor, RewardAuditorRpcs } from "../roles/RewardAuditor.ts"
 import { RoleFibers } from "../roles/RoleFibers.ts"
-import { Settler, SettlerRpcs, type SettlerOptions } from "../roles/Settler.ts"
+import { Settler, SettlerOptions, SettlerRpcs } from "../roles/Settler.ts"
 import { TreePlanner, TreePlannerRpcs } from "../roles/TreePlanner.ts"
 import { connectRole, type RoleShape, serveRole } from "../rpc/RoleService.ts"
 import { type RoleName, RoleTransport } from "../rpc/RoleTransport.ts"
@@ -47,6 +48,11 @@ const child = <Rpcs extends Parameters<typeof serveRole>[1] extends RpcGroup.Rpc
   ) as Child<Exclude<R, RoleFibers> | RoleTransport>["start"]
 })
 
+/** Below the roles, so that none of them takes it along when it fails: all that matters of it is in the store. */
+const outbox: Layer.Layer<Outbox, never, L1 | Store | SettlerOptions> = Outbox.layer.pipe(
+  Layer.provide(Layer.effect(OutboxOptions, SettlerOptions))
+)
+
 /** The defaults of a node: a role that fails is restarted alone, at first after a quarter second. */
 export const supervision: SupervisorOptions = {
   strategy: "one-for-one",
@@ -59,8 +65,8 @@ export const supervision: SupervisorOptions = {
 export const startRoles = (
   options: SupervisorOptions = supervision
 ): Effect.Effect<Supervisor, never, NodePorts | RoleTransport | Scope.Scope> =>
-  Effect.flatMap(Layer.build(connectRoles), (roles) =>
-    supervise<NodePorts | Roles | RoleTransport>([
+  Effect.flatMap(Layer.build(Layer.merge(connectRoles, outbox)), (roles) =>
+    supervise<NodePorts | Roles | Outbox | RoleTransport>([
       child("checkpoint-watcher", CheckpointWatcherRpcs, CheckpointWatcher, CheckpointWatcher.layer),
       child("prover-pool", ProverPoolRpcs, ProverPool, ProverPool.layer),
       child("tree-planner", TreePlannerRpcs, TreePlanner, TreePlanner.layer),

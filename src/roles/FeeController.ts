@@ -126,7 +126,7 @@ export class FeeController extends Context.Service<FeeController, RoleShape<type
             flagging = activity
             return publish
           }))
-        yield* fibers.fork(Effect.repeat(Effect.suspend(() => look(low, tip)), Schedule.spaced("1 second")))
+        yield* fibers.fork(Effect.repeat(Effect.suspend(() => look(low)), Schedule.spaced("1 second")))
       }
 
       const answer = Effect.fn("FeeController.quote")(function*(

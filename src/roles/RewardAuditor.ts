@@ -1,18 +1,35 @@
 /**
- * The reward auditor: rebuilds every balance from events alone, holds it against L1 and against what this node expects to be
- * paid, and says exactly what differs (RW-5, RW-7).
+ * The reward auditor: rebuilds every balance from events alone, holds it against L1 and against what this node's own transactions
+ * must bring, says exactly what differs (RW-5, RW-7), and draws what this node is owed when that is worth its gas.
  */
-import { Context, Effect, Layer, Schema, Stream, SubscriptionRef } from "effect"
+import { Context, Effect, Layer, Option, Result, Schema, Stream, SubscriptionRef } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 import { BlockNumber } from "../domain/Amount.ts"
-import { type Books, claim, credit, emptyBooks, fund, lapse, reserve, totalCredited, totalOwed, unallocated } from "../domain/Audit.ts"
+import { type Books, totalCredited, totalOwed, unallocated } from "../domain/Audit.ts"
 import { Address, type TransactionHash } from "../domain/Hash.ts"
-import type { Credited, L1Event } from "../l1/Events.ts"
+import { raceTerms, turnTerms, updateCredits } from "../domain/UpdateRewards.ts"
+import type { L1Position } from "../l1/Events.ts"
 import { followL1 } from "../l1/Follower.ts"
 import { L1, type L1Block } from "../l1/L1.ts"
+import { ProofSystem } from "../proofs/ProofSystem.ts"
 import type { RoleShape } from "../rpc/RoleService.ts"
 import { type ExpectedCredit, Store } from "../store/Store.ts"
+import { type AuditLedger, emptyLedger, type OwnUpdate, record } from "./AuditLedger.ts"
+import { Outbox } from "./Outbox.ts"
 import { RoleFibers } from "./RoleFibers.ts"
+import { SettlerOptions } from "./Settler.ts"
+
+/** What an operator decides about drawing credits. */
+export interface AuditorOptions {
+  /** Wei below which nothing is claimed. */
+  readonly claimAtLeast: bigint
+  /** A credit must be so many times the cost of its claim's gas. */
+  readonly claimGasShare: bigint
+}
+
+export const AuditorOptions = Context.Reference<AuditorOptions>("lignum/AuditorOptions", {
+  defaultValue: () => ({ claimAtLeast: 5n * 10n ** 16n, claimGasShare: 20n })
+})
 
 const WeiSum = Schema.BigIntFromString
 
@@ -23,14 +40,25 @@ export class AuditReport extends Schema.Class<AuditReport>("lignum/AuditReport")
   funded: WeiSum,
   /** Credited to all accounts since deployment. */
   credited: WeiSum,
-  accounts: Schema.Array(Schema.Struct({ account: Address, credited: WeiSum, claimed: WeiSum })),
+  accounts: Schema.Array(Schema.Struct({
+    account: Address,
+    /** What this node's transaction that is on its way should still bring it. */
+    expected: WeiSum,
+    /** Credited since deployment. */
+    credited: WeiSum,
+    /** Credited and not drawn yet. */
+    claimable: WeiSum,
+    claimed: WeiSum
+  })),
   redundancyReserve: WeiSum,
   protocolReserve: WeiSum,
   unallocated: WeiSum,
-  /** Blocks of this node's updates whose credits were compared with its own expectation. */
+  /** Blocks of this node's transactions whose credits were compared with what they must be. */
   checkedBlocks: Schema.Int,
   /** Blocks that the vault could not pay in full. */
   short: Schema.Array(BlockNumber),
+  /** What becomes of this node's own credit: drawn, or why not (ND-5). */
+  claiming: Schema.String,
   /** Every difference, one sentence each. Empty is the only good answer. */
   alarms: Schema.Array(Schema.String)
 }) {}
@@ -40,74 +68,24 @@ export const RewardAuditorRpcs = RpcGroup.make(
   Rpc.make("changes", { success: AuditReport, stream: true })
 )
 
-/** The part of L1's history that expectations are held against. */
-interface Ledger {
-  readonly books: Books
-  readonly credits: ReadonlyMap<TransactionHash, ReadonlyArray<Credited>>
-  /** By transaction: the first block that an update pays. */
-  readonly updates: ReadonlyMap<TransactionHash, BlockNumber>
-  readonly short: ReadonlySet<BlockNumber>
+interface Line {
+  readonly account: Address
+  readonly block: BlockNumber
+  readonly kind: string
+  readonly amount: bigint
 }
 
-const record = (ledger: Ledger, event: L1Event): Ledger => {
-  switch (event._tag) {
-    case "Funded":
-      return { ...ledger, books: fund(ledger.books, event.amount) }
-    case "Credited":
-      return {
-        ...ledger,
-        books: credit(ledger.books, event.account, event.amount),
-        credits: new Map(ledger.credits).set(event.at.transaction, [...ledger.credits.get(event.at.transaction) ?? [], event])
-      }
-    case "Reserved":
-      return { ...ledger, books: reserve(ledger.books, event.reserve, event.amount) }
-    case "Released":
-      return { ...ledger, books: reserve(ledger.books, event.reserve, -event.amount) }
-    case "Lapsed":
-      return { ...ledger, books: lapse(ledger.books, event.amount) }
-    case "Claimed":
-      return { ...ledger, books: claim(ledger.books, event.account, event.amount) }
-    case "PotShort":
-      return { ...ledger, short: new Set(ledger.short).add(event.block) }
-    case "StateUpdated":
-      return { ...ledger, updates: new Map(ledger.updates).set(event.at.transaction, BlockNumber.make(event.from.number + 1)) }
-    default:
-      return ledger
-  }
-}
+const bookedUnder = ({ account, block, kind }: Line): string => `block ${block}: ${kind} of ${account}`
 
-const bookedUnder = ({ account, block, kind }: { readonly account: Address; readonly block: BlockNumber; readonly kind: string }): string =>
-  `block ${block}: ${kind} of ${account}`
+const sums = (lines: ReadonlyArray<Line>): ReadonlyMap<string, bigint> =>
+  lines.reduce((all, line) => all.set(bookedUnder(line), (all.get(bookedUnder(line)) ?? 0n) + line.amount), new Map<string, bigint>())
 
-/** What this node's own updates brought, against what they should have. An update that the vault could not pay in full may bring less. */
-const differences = (ledger: Ledger, expected: ReadonlyArray<ExpectedCredit>): { readonly checked: number; readonly alarms: ReadonlyArray<string> } => {
-  const due = new Map<TransactionHash, Map<string, bigint>>()
-  const checked = new Set<BlockNumber>()
-  const short = new Set<TransactionHash>()
-  for (const credit of expected) {
-    const first = ledger.updates.get(credit.transaction)
-    // Somebody else's update was faster: for what it covered, this one brings nothing.
-    if (first === undefined || credit.block < first) continue
-    checked.add(credit.block)
-    if (ledger.short.has(credit.block)) short.add(credit.transaction)
-    const lines = due.get(credit.transaction) ?? new Map<string, bigint>()
-    const line = bookedUnder(credit)
-    due.set(credit.transaction, lines.set(line, (lines.get(line) ?? 0n) + credit.amount))
-  }
-  const alarms = [...due].flatMap(([transaction, lines]) => {
-    const got = new Map<string, bigint>()
-    for (const credit of ledger.credits.get(transaction) ?? []) {
-      const line = bookedUnder(credit)
-      got.set(line, (got.get(line) ?? 0n) + credit.amount)
-    }
-    return [...new Set([...lines.keys(), ...got.keys()])].flatMap((line) => {
-      const [is, should] = [got.get(line) ?? 0n, lines.get(line) ?? 0n]
-      return is === should || (is < should && short.has(transaction))
-        ? []
-        : [`${line} is ${is} wei in ${transaction}, ${should} wei was expected`]
-    })
+const differences = (transaction: TransactionHash, due: ReadonlyArray<Line>, got: ReadonlyArray<Line>): ReadonlyArray<string> => {
+  const [should, is] = [sums(due), sums(got)]
+  return [...new Set([...should.keys(), ...is.keys()])].flatMap((line) => {
+    const [a, b] = [is.get(line) ?? 0n, should.get(line) ?? 0n]
+    return a === b ? [] : [`${line} is ${a} wei in ${transaction}, ${b} wei was expected`]
   })
-  return { checked: checked.size, alarms }
 }
 
 export class RewardAuditor extends Context.Service<RewardAuditor, RoleShape<typeof RewardAuditorRpcs>>()(
@@ -116,8 +94,12 @@ export class RewardAuditor extends Context.Service<RewardAuditor, RoleShape<type
   static readonly layer = Layer.effect(
     RewardAuditor,
     Effect.gen(function*() {
+      const { claimAtLeast, claimGasShare } = yield* AuditorOptions
+      const { parameters } = yield* SettlerOptions
+      const { mergeWork } = yield* ProofSystem
       const l1 = yield* L1
       const store = yield* Store
+      const outbox = yield* Outbox
       const fibers = yield* RoleFibers
       const report = yield* SubscriptionRef.make<AuditReport | undefined>(undefined)
 
@@ -139,27 +121,129 @@ export class RewardAuditor extends Context.Service<RewardAuditor, RoleShape<type
         return (yield* l1.latest).hash === block.hash ? alarms : []
       })
 
-      yield* fibers.fork(followL1<Ledger>({
-        initial: { books: emptyBooks, credits: new Map(), updates: new Map(), short: new Set() },
-        step: (ledger, event) => Effect.succeed(record(ledger, event)),
+      const timestamps = new Map<string, bigint>()
+      /** L1 time of a block; none when L1 has another one at that height by now. */
+      const timestampOf = Effect.fnUntraced(function*({ block, blockHash }: L1Position) {
+        const known = timestamps.get(blockHash)
+        if (known !== undefined) return Option.some(known)
+        const found = Option.filter(yield* l1.block(block), ({ hash }) => hash === blockHash)
+        return Option.map(found, ({ timestamp }) => {
+          timestamps.set(blockHash, timestamp)
+          return timestamp
+        })
+      })
+
+      /** What an update of this node's must have brought, by the rules and by what L1 knew when it executed it. */
+      const dueOf = Effect.fnUntraced(function*(update: OwnUpdate, expected: ReadonlyArray<ExpectedCredit>) {
+        const settledAt = yield* timestampOf(update.at)
+        const registered = yield* Effect.forEach(update.checkpoints, ({ number, registered }) =>
+          Effect.map(timestampOf(registered), Option.map((registeredAt) => ({ number, registeredAt }))))
+        const checkpoints = Option.all(registered)
+        if (Option.isNone(settledAt) || Option.isNone(checkpoints)) return Option.none<ReadonlyArray<Line>>()
+        // Zero stands for nobody; under exclusive designation, nobody but the holder gets here.
+        const holder = update.turn === undefined || /^0x0+$/.test(update.turn.holder) ? undefined : update.turn.holder
+        const terms = update.turn === undefined ? raceTerms : Result.getOrElse(turnTerms(parameters, holder, l1.account), () => raceTerms)
+        return Option.some<ReadonlyArray<Line>>(updateCredits(parameters, mergeWork, {
+          submitter: l1.account,
+          terms,
+          blocks: expected.flatMap(({ account, block, kind, proverFees }) =>
+            kind === "leaf" && proverFees !== undefined && block >= update.first ? [{ number: block, prover: account, proverFees }] : []
+          ),
+          settledAt: settledAt.value,
+          checkpoints: checkpoints.value,
+          unallocated: update.unallocated,
+          protocolReserve: update.protocolReserve
+        }))
+      })
+
+      /** What was found out about a transaction in an L1 block, which does not change any more. */
+      const checked = new Map<string, { readonly blocks: number; readonly alarms: ReadonlyArray<string> }>()
+
+      /** What this node's own transactions brought, against what they must have. */
+      const heldAgainstRules = Effect.fnUntraced(function*({ credits, proven, updates }: AuditLedger) {
+        const found: Array<{ readonly blocks: number; readonly alarms: ReadonlyArray<string> }> = []
+        for (const [transaction, expected] of Map.groupBy(yield* store.expectedCredits, (credit) => credit.transaction)) {
+          const update = updates.get(transaction)
+          // Merges are paid by what the proof binds, which nobody expects in advance.
+          const got = (credits.get(transaction) ?? []).filter(({ kind }) => kind !== "merge")
+          const at = update?.at ?? proven.get(transaction)
+          // Nothing of it is on L1: it is on its way, or somebody else was faster.
+          if (at === undefined) continue
+          const key = `${transaction} ${at.blockHash}`
+          if (!checked.has(key)) {
+            // Expectations of a former version do not name the fees: they are exact.
+            const derived = update !== undefined && expected.some(({ proverFees }) => proverFees !== undefined)
+            const due = derived ? yield* dueOf(update, expected) : Option.some(expected.filter(({ block }) => block >= (update?.first ?? 0)))
+            if (Option.isNone(due)) continue
+            checked.set(key, {
+              blocks: new Set(expected.map(({ block }) => block).filter((block) => block >= (update?.first ?? 0))).size,
+              alarms: differences(transaction, due.value, got)
+            })
+          }
+          found.push(checked.get(key)!)
+        }
+        return { blocks: found.reduce((sum, { blocks }) => sum + blocks, 0), alarms: found.flatMap(({ alarms }) => alarms) }
+      })
+
+      /** Draws this node's credit if it is worth the gas; says what it did, or why not. */
+      const draw = Effect.fnUntraced(function*(claimable: bigint, block: L1Block) {
+        if (claimable < claimAtLeast) return `${claimable} wei to draw, ${claimAtLeast} wei at least are claimed at once`
+        return yield* outbox.offer({
+          call: { kind: "claim", account: l1.account },
+          key: `${l1.account} ${block.number}`,
+          subject: `the claim of ${claimable} wei`,
+          block: null,
+          worth: claimable / claimGasShare,
+          expiresAt: null,
+          expected: []
+        }).pipe(
+          Effect.as(`drawing ${claimable} wei`),
+          Effect.catch(({ message }) => Effect.succeed(`${claimable} wei to draw: ${message}`))
+        )
+      })
+
+      /** A comparison with an L1 that does not answer finds nothing out. */
+      const ifAnswered = <A, B>(what: Effect.Effect<A, { readonly message: string }>, otherwise: B) =>
+        Effect.catch(what, (error) => Effect.as(Effect.logWarning(error.message), otherwise))
+
+      yield* fibers.fork(followL1<AuditLedger>({
+        initial: emptyLedger,
+        step: (ledger, event) => Effect.succeed(record(ledger, event, l1.account)),
         publish: Effect.fnUntraced(function*(ledger, block) {
           const { books } = ledger
-          const own = differences(ledger, yield* store.expectedCredits)
-          const chain = yield* Effect.catch(heldAgainstL1(books, block), (error) => Effect.as(Effect.logWarning(error.message), []))
+          const own = yield* ifAnswered(heldAgainstRules(ledger), { blocks: 0, alarms: [] })
+          const chain = yield* ifAnswered(heldAgainstL1(books, block), [])
           const alarms = [...chain, ...own.alarms]
           yield* Effect.forEach(alarms, (alarm) => Effect.logError(alarm), { discard: true })
+          const mine = books.accounts.get(l1.account) ?? { credited: 0n, claimed: 0n }
+          const claiming = yield* draw(mine.credited - mine.claimed, block)
+          const pending = yield* store.inFlight
+          const coming = Option.isNone(pending)
+            ? []
+            : pending.value.variants.some(({ hash }) => ledger.updates.has(hash) || ledger.proven.has(hash))
+            ? []
+            : (yield* store.expectedCredits).filter(({ transaction }) => transaction === pending.value.id)
+          const accounts = new Map(books.accounts)
+          for (const { account } of coming) if (!accounts.has(account)) accounts.set(account, { credited: 0n, claimed: 0n })
           yield* SubscriptionRef.set(
             report,
             new AuditReport({
               l1Block: block.number,
               funded: books.funded,
               credited: totalCredited(books),
-              accounts: [...books.accounts].map(([account, book]) => ({ account, ...book })),
+              accounts: [...accounts].map(([account, { claimed, credited }]) => ({
+                account,
+                expected: coming.reduce((sum, credit) => credit.account === account ? sum + credit.amount : sum, 0n),
+                credited,
+                claimable: credited - claimed,
+                claimed
+              })),
               redundancyReserve: books.redundancyReserve,
               protocolReserve: books.protocolReserve,
               unallocated: unallocated(books),
-              checkedBlocks: own.checked,
+              checkedBlocks: own.blocks,
               short: [...ledger.short],
+              claiming,
               alarms
             })
           )

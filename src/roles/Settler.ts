@@ -1,31 +1,42 @@
 /**
- * The settler: makes state updates and brings them to L1, one at a time (ST-1 to ST-3, ND-3).
+ * The settler: makes state updates and brings them to L1 in race and turn (ST-1 to ST-7), uses this node's redundancy turns (RW-4),
+ * and reverts what nobody proves (CP-4). It also brings forward whatever else is in the outbox (ND-3).
  */
 import { Clock, Context, Duration, Effect, Layer, Option, Result, Schedule, Schema, Stream, SubscriptionRef } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
-import { BlockNumber } from "../domain/Amount.ts"
-import { BlockRef } from "../domain/Block.ts"
-import { type GasPolicy, offer, priceLimit } from "../domain/GasPolicy.ts"
-import { type BlockHash, TransactionHash } from "../domain/Hash.ts"
+import { BlockNumber, Wei } from "../domain/Amount.ts"
+import type { Checkpoint } from "../domain/Checkpoint.ts"
+import { offer, priceLimit } from "../domain/GasPolicy.ts"
+import { type BlockHash, type CheckpointId, TransactionHash } from "../domain/Hash.ts"
 import type { Statement } from "../domain/Proof.ts"
-import { type RewardShares, splitPot } from "../domain/Rewards.ts"
+import type { ProtocolParameters } from "../domain/ProtocolParameters.ts"
 import { planUpdate, type UpdatePlan, type UpdatePolicy } from "../domain/UpdatePlan.ts"
+import { earningsOf, raceTerms, type SubmissionTerms, turnTerms, updateCredits } from "../domain/UpdateRewards.ts"
+import { followL1 } from "../l1/Follower.ts"
 import { L1, type Update } from "../l1/L1.ts"
 import { ProofSystem } from "../proofs/ProofSystem.ts"
 import type { RoleShape } from "../rpc/RoleService.ts"
-import { ExpectedCredit, Store, Submission } from "../store/Store.ts"
+import { OutgoingKind } from "../store/Store.ts"
 import { CheckpointWatcher, type L1View } from "./CheckpointWatcher.ts"
-import { type InFlightOptions, makeInFlight } from "./InFlight.ts"
+import { Outbox, type OutboxNews, type OutboxOptions } from "./Outbox.ts"
 import { ProverPool } from "./ProverPool.ts"
+import { makeRedundancy } from "./RedundancyTurns.ts"
 import { RoleFibers } from "./RoleFibers.ts"
+import { lookAt, nothingSeen, type SettlementSight } from "./SettlementSight.ts"
 import { type PlannerView, TreePlanner } from "./TreePlanner.ts"
 
 /** What an operator decides about settling. */
-export interface SettlerOptions extends UpdatePolicy, GasPolicy, InFlightOptions {
+export interface SettlerOptions extends UpdatePolicy, OutboxOptions {
   /** What has been provable for so long is settled all the same: too small a rest, or an update that costs more than it brings. */
   readonly patience: Duration.Input
-  /** How the vault splits a pot (RW-2): what this node expects to be paid. */
-  readonly shares: RewardShares
+  /** What the contracts were deployed with: how pots are split, whom turns serve, when checkpoints are reverted. */
+  readonly parameters: ProtocolParameters
+  /** Whether this node reverts what nobody proves in time, at its own cost (CP-4); it does unless told otherwise. */
+  readonly revertUnproven?: boolean
+  /** Whether this node brings updates whenever it can; else only in its own turns (ST-6). It races unless told otherwise. */
+  readonly races?: boolean
+  /** Whether this node uses its redundancy turns (RW-4); it does unless told otherwise. */
+  readonly redundancy?: boolean
 }
 
 export const SettlerOptions = Context.Service<SettlerOptions>("lignum/SettlerOptions")
@@ -33,9 +44,11 @@ export const SettlerOptions = Context.Service<SettlerOptions>("lignum/SettlerOpt
 export class SettlerStatus extends Schema.Class<SettlerStatus>("lignum/SettlerStatus")({
   /** What the settler does, or what it waits for (ND-5). */
   activity: Schema.String,
-  /** The transaction that L1 has not confirmed yet. */
-  inFlight: Schema.NullOr(Schema.Struct({ to: BlockRef, hash: TransactionHash })),
-  /** The last update of this node that L1 confirmed. */
+  /** What it does about this node's redundancy turns; `null` while it has none (RW-4). */
+  redundancy: Schema.NullOr(Schema.String),
+  /** The transaction that L1 has not confirmed yet, of whatever kind. */
+  inFlight: Schema.NullOr(Schema.Struct({ kind: OutgoingKind, subject: Schema.String, hash: TransactionHash })),
+  /** The last block of this node's last update that L1 confirmed. */
   lastSettled: Schema.NullOr(BlockNumber)
 }) {}
 
@@ -43,23 +56,37 @@ export const SettlerRpcs = RpcGroup.make(
   Rpc.make("changes", { success: SettlerStatus, stream: true })
 )
 
+const zero = Wei.make(0n)
+
+/** How an update's submission is paid as things stand, and whether this node holds the turn. */
+interface Standing {
+  readonly terms: SubmissionTerms
+  readonly mine: boolean
+}
+
 export class Settler extends Context.Service<Settler, RoleShape<typeof SettlerRpcs>>()("lignum/Settler") {
   static readonly layer = Layer.effect(
     Settler,
     Effect.gen(function*() {
       const options = yield* SettlerOptions
+      const { parameters, races = true, redundancy = true, revertUnproven = true } = options
       const l1 = yield* L1
-      const store = yield* Store
+      const outbox = yield* Outbox
       const proofs = yield* ProofSystem
       const watcher = yield* CheckpointWatcher
       const planner = yield* TreePlanner
       const pool = yield* ProverPool
       const fibers = yield* RoleFibers
       const status = yield* SubscriptionRef.make(
-        new SettlerStatus({ activity: "starting", inFlight: null, lastSettled: null })
+        new SettlerStatus({ activity: "starting", redundancy: null, inFlight: null, lastSettled: null })
       )
       const say = (change: Partial<typeof SettlerStatus.Type>) =>
         SubscriptionRef.update(status, (now) => new SettlerStatus({ ...now, ...change }))
+
+      const news: OutboxNews = {
+        waits: ({ kind, newest, subject }, activity) => say({ activity, inFlight: { kind, subject, hash: newest.hash } }),
+        ended: ({ block, kind }, succeeded) => say({ inFlight: null, ...(kind === "update" && succeeded ? { lastSettled: block } : {}) })
+      }
 
       /** The proof and, where END is not the checkpoint's own block, its ancestry, as L1 takes them. */
       const assemble = Effect.fnUntraced(function*(plan: UpdatePlan) {
@@ -81,86 +108,136 @@ export class Settler extends Context.Service<Settler, RoleShape<typeof SettlerRp
         return update
       })
 
-      /** What an update should bring, whoever it goes to (RW-1 to RW-3). */
-      const expect = ({ from, leaves }: Statement): ReadonlyArray<Omit<ExpectedCredit, "transaction">> =>
-        leaves.flatMap((leaf, i) => {
-          const block = BlockNumber.make(from.number + 1 + i)
-          const parts = splitPot(leaf.proverFees, options.shares, proofs.mergeWork)
-          return [
-            { block, account: leaf.prover, kind: "leaf" as const, amount: parts.leaf },
-            { block, account: l1.account, kind: "submission" as const, amount: parts.submission }
-          ].filter(({ amount }) => amount > 0n)
-        })
-
-      const earnedBy = (credits: ReturnType<typeof expect>) =>
-        credits.filter(({ account }) => account === l1.account).reduce((sum, { amount }) => sum + amount, 0n)
-
-      /** Whether what is provable waits for too long: the last word of {@link settle} counts for replacements as well. */
-      let overdue = false
-
-      const inFlight = yield* makeInFlight<Submission>(options, {
-        deed: ({ to }) => `the update to block ${to.number}`,
-        done: ({ to }) => `blocks to ${to.number} are settled`,
-        subject: ({ to }) => `blocks to ${to.number}`,
-        dryRun: (transaction, { to }) => l1.dryRunSigned(transaction, to),
-        limit: ({ hash }, gas) =>
-          Effect.map(store.expectedCredits, (credits) => {
-            const earned = credits.filter(({ account, transaction }) => transaction === hash && account === l1.account)
-              .reduce((sum, { amount }) => sum + amount, 0n)
-            return priceLimit(options, earned, gas, overdue)
-          }),
-        waits: ({ to, variants }, activity) => say({ activity, inFlight: { to, hash: variants[0]!.hash } }),
-        ended: ({ to }, succeeded) => say(succeeded ? { inFlight: null, lastSettled: to.number } : { inFlight: null })
+      const registrations = new Map<CheckpointId, bigint>()
+      /** When L1 registered a checkpoint. It is asked once: a reorganisation moves it by seconds. */
+      const registeredAt = Effect.fnUntraced(function*({ id }: Checkpoint) {
+        const known = registrations.get(id)
+        if (known !== undefined) return known
+        const found = yield* l1.registeredAt(id)
+        if (found !== 0n) registrations.set(id, found)
+        return found
       })
 
-      const waitsForAnother = say({ activity: "waiting for another transaction of this node: one is on its way at a time" })
+      /** What an update would bring if it were included now, whoever it goes to. */
+      const creditsNow = Effect.fnUntraced(function*({ from, leaves }: Statement, checkpoints: ReadonlyArray<Checkpoint>, terms: SubmissionTerms) {
+        const { protocolReserve, unallocated } = yield* l1.vault
+        return updateCredits(parameters, proofs.mergeWork, {
+          submitter: l1.account,
+          terms,
+          blocks: leaves.map(({ prover, proverFees }, i) => ({ number: BlockNumber.make(from.number + 1 + i), prover, proverFees })),
+          settledAt: (yield* l1.latest).timestamp,
+          checkpoints: yield* Effect.forEach(checkpoints, (checkpoint) =>
+            Effect.map(registeredAt(checkpoint), (at) => ({ number: checkpoint.number, registeredAt: at }))),
+          unallocated,
+          protocolReserve
+        })
+      })
 
       /** What the last update that was too dear would cost and bring, so that it is not put together at every look at the price. */
-      let weighed: { readonly end: BlockHash; readonly gas: bigint; readonly earned: bigint } | undefined
+      let weighed: { readonly end: BlockHash; readonly paid: boolean; readonly gas: bigint; readonly earned: bigint } | undefined
 
-      const fees = (gas: bigint, earned: bigint) =>
-        Effect.flatMap(l1.gasMarket, (market) => Effect.fromResult(offer(market, priceLimit(options, earned, gas, overdue))))
-
-      const submit = Effect.fnUntraced(function*(plan: UpdatePlan) {
-        if (weighed?.end === plan.end.hash) yield* fees(weighed.gas, weighed.earned)
+      const submit = Effect.fnUntraced(function*(plan: UpdatePlan, terms: SubmissionTerms, mustGo: boolean) {
+        const fees = (gas: bigint, earned: bigint) =>
+          Effect.flatMap(l1.gasMarket, (market) => Effect.fromResult(offer(market, priceLimit(options, earned, gas, mustGo))))
+        if (weighed?.end === plan.end.hash && weighed.paid === terms.paid) yield* fees(weighed.gas, weighed.earned)
         yield* say({
           activity: `assembling blocks ${plan.pieces[0]!.statement.from.number + 1} to ${plan.end.number}` +
             (plan.endIsCheckpoint ? "" : ` with their ancestry of checkpoint ${plan.continuedBy.number}`)
         })
         const update = yield* assemble(plan)
-        const credits = expect(update.statement)
-        const gas = yield* l1.dryRun(update)
-        weighed = { end: plan.end.hash, gas, earned: earnedBy(credits) }
-        const signed = yield* l1.sign(update, gas, yield* fees(gas, weighed.earned))
-        const submission = new Submission({ from: update.statement.from, to: update.statement.to, state: "pending", ...signed })
-        const kept = yield* store.putSubmission(submission, credits.map((credit) => new ExpectedCredit({ ...credit, transaction: signed.hash })))
-        yield* kept ? inFlight(submission) : waitsForAnother
+        const { from, leaves, to } = update.statement
+        const credits = yield* creditsNow(update.statement, plan.checkpoints, terms)
+        const earned = earningsOf(credits, l1.account)
+        const call = { kind: "update", update } as const
+        weighed = { end: plan.end.hash, paid: terms.paid, gas: yield* l1.dryRun(call), earned }
+        yield* fees(weighed.gas, earned)
+        yield* outbox.offer({
+          call,
+          key: `${from.hash}..${to.hash}`,
+          subject: `the update to block ${to.number}`,
+          block: to.number,
+          worth: earned,
+          expiresAt: null,
+          // What others are paid instead of this node can be seen in their names: the leaves of this very update.
+          expected: [
+            ...leaves.map(({ prover, proverFees }, i) => {
+              const block = BlockNumber.make(from.number + 1 + i)
+              const leaf = credits.find((credit) => credit.block === block && credit.kind === "leaf")
+              return { block, account: prover, kind: "leaf" as const, amount: leaf?.amount ?? zero, proverFees }
+            }),
+            ...credits.filter(({ kind }) => kind !== "leaf")
+          ]
+        }, mustGo)
+        yield* outbox.advance(news, mustGo)
       })
 
+      const nobodysTurn: Standing = { terms: raceTerms, mine: false }
+      const standingNow = Effect.gen(function*() {
+        const { holder, inFallback } = yield* l1.turn
+        if (!inFallback) return nobodysTurn
+        const whose = Option.getOrUndefined(holder)
+        return { terms: yield* Effect.fromResult(turnTerms(parameters, whose, l1.account)), mine: whose === l1.account } satisfies Standing
+      })
+
+      const sight = yield* SubscriptionRef.make<SettlementSight>(nothingSeen)
+
+      /** The checkpoints between which the chain falls back, once the oldest unproven one is too old (CP-4). */
+      const revertible = Effect.gen(function*() {
+        const { behind, beyond: [oldest] } = yield* SubscriptionRef.get(sight)
+        if (behind === undefined || oldest === undefined) return undefined
+        const since = yield* registeredAt(oldest)
+        if (since === 0n || (yield* l1.latest).timestamp <= since + BigInt(parameters.proofDeadline)) return undefined
+        return { fallback: behind, oldest }
+      })
+
+      const revert = Effect.fnUntraced(function*({ fallback, oldest }: { readonly fallback: Checkpoint; readonly oldest: Checkpoint }) {
+        yield* outbox.offer({
+          call: { kind: "revert", fallback, oldest },
+          key: oldest.id,
+          subject: `the revert of checkpoint ${oldest.number} and what follows it`,
+          block: oldest.number,
+          worth: null,
+          expiresAt: null,
+          expected: []
+        })
+        yield* Effect.logWarning(`checkpoint ${oldest.number} was not proven in ${parameters.proofDeadline} s: reverting it and what follows it`)
+        yield* outbox.advance(news, true)
+      })
+
+      /** Whether this node held the turn when it was last looked at: what it sent then is replaced at any price below the stop-loss. */
+      let standsInTurn = false
       let provableSince: { readonly tip: number; readonly at: number } | undefined
 
       const settle = Effect.fnUntraced(function*(seen: L1View, known: PlannerView) {
         const now = yield* Clock.currentTimeMillis
         if (provableSince?.tip !== seen.tip.number) provableSince = { tip: seen.tip.number, at: now }
-        overdue = now - provableSince.at > Duration.toMillis(Duration.fromInputUnsafe(options.patience))
+        const overdue = now - provableSince.at > Duration.toMillis(Duration.fromInputUnsafe(options.patience))
 
         // Before anything new: what is still on its way, whoever was faster meanwhile, and what L1 confirmed and then took back.
-        const mine = (yield* store.submissions).find(({ state, to }) => state === "pending" || to.number > seen.tip.number)
-        if (mine !== undefined) return yield* (yield* store.reopen(mine.hash)) ? inFlight(mine) : waitsForAnother
-        if (Option.isSome(yield* store.inFlight)) return yield* waitsForAnother
+        if (yield* outbox.advance(news, overdue || standsInTurn)) return
 
+        const provable = seen.checkpoints.length > 0
+        const due = provable ? yield* revertible : undefined
+        const { mine, terms } = provable && known.heaviest.length > 0 ? yield* standingNow : nobodysTurn
+        standsInTurn = mine
+        if (!races && !mine && due === undefined) return yield* say({ activity: "waits for a turn of its own: this node does not race" })
+        // A turn is used at any size and price, and so is the last chance before blocks are lost.
+        const mustGo = overdue || mine || due !== undefined
         const plan = planUpdate(seen.tip, seen.checkpoints, known.heaviest, {
           blocksPerUpdate: options.blocksPerUpdate,
           maxBlocks: Math.min(options.maxBlocks, proofs.maxLeaves)
-        }, overdue)
-        if (Result.isFailure(plan)) return yield* say({ activity: plan.failure.reason })
-        yield* submit(plan.success)
+        }, mustGo)
+        if (Result.isSuccess(plan)) return yield* submit(plan.success, terms, mustGo)
+        if (due !== undefined && revertUnproven) return yield* revert(due)
+        yield* say({ activity: plan.failure.reason })
       }, (effect) =>
         effect.pipe(
           Effect.catchTags({
             // Somebody was faster, or L1 moved: the next view tells.
-            UpdateRefused: ({ message }) => say({ activity: message }),
+            CallRefused: ({ message }) => say({ activity: message }),
             GasTooDear: ({ message }) => say({ activity: message }),
+            NotYourTurn: ({ message }) => say({ activity: message }),
+            OutboxBusy: ({ message }) => say({ activity: message }),
             L1Unavailable: ({ message }) => Effect.andThen(Effect.logWarning(message), say({ activity: message })),
             BlockReplaced: ({ message }) => say({ activity: message }),
             ProvingFailed: ({ message }) => Effect.andThen(Effect.logWarning(message), say({ activity: message })),
@@ -168,6 +245,29 @@ export class Settler extends Context.Service<Settler, RoleShape<typeof SettlerRp
             ProofInvalid: ({ message }) => Effect.andThen(Effect.logError(message), say({ activity: message }))
           })
         ))
+
+      const lookAtTurn = yield* makeRedundancy(
+        { maxFeePerGas: options.maxFeePerGas, redundancyWindow: parameters.redundancyWindow },
+        (redundancy) => say({ redundancy })
+      )
+      /** Turns that are over for this node. A turn that L1 opens again has another time, and is another one. */
+      const over = new Set<string>()
+
+      yield* fibers.fork(followL1<SettlementSight>({
+        initial: nothingSeen,
+        step: (seen, event) => Effect.succeed(lookAt(seen, event, l1.account)),
+        publish: (seen) => SubscriptionRef.set(sight, seen)
+      }))
+
+      if (redundancy) yield* fibers.fork(
+        Effect.gen(function*() {
+          const { turns } = yield* SubscriptionRef.get(sight)
+          for (const turn of turns) {
+            const key = `${turn.to.hash} ${turn.opened.closesAt}`
+            if (!over.has(key) && (yield* lookAtTurn(turn))) over.add(key)
+          }
+        }).pipe(Effect.repeat(Schedule.spaced("1 second")))
+      )
 
       // The tick lets patience run out, and asks L1 again after it did not answer.
       yield* fibers.fork(

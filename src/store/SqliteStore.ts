@@ -1,12 +1,12 @@
 /**
  * The embedded store: one SQLite file in the node's data folder.
  */
-import { Clock, Effect, Layer, Option, Schema } from "effect"
-import { Migrator, SqlClient } from "effect/sql"
+import { Clock, Effect, Layer, Option, Schema, Struct } from "effect"
+import { Migrator, SqlClient, type SqlError } from "effect/sql"
 import type { BlockNumber } from "../domain/Amount.ts"
 import { type BlockHash, TransactionHash } from "../domain/Hash.ts"
 import { AncestryProof, Proof } from "../domain/Proof.ts"
-import { AttemptOutcome, ExpectedCredit, Outgoing, type OutgoingKind, Quarantined, SignedBytes, Store, Submission } from "./Store.ts"
+import { AttemptOutcome, ExpectedCredit, Outgoing, type OutgoingKind, Quarantined, Store, Variant } from "./Store.ts"
 
 /** A job that failed so often while others succeeded is quarantined (ND-4): the fault is with the job. */
 const maxFailures = 5
@@ -50,12 +50,24 @@ const migrations = Migrator.fromRecord({
   }),
   "3_outgoing": Effect.gen(function*() {
     const sql = yield* SqlClient.SqlClient
-    // Updates are one kind of several now. The index on pending ones goes with the table, and so holds across all kinds.
+    // Updates become one kind of several. The index on what is pending goes with the table, and so holds across all kinds.
     yield* sql`ALTER TABLE submissions RENAME TO outgoing`
     yield* sql`ALTER TABLE outgoing ADD COLUMN kind TEXT NOT NULL DEFAULT 'update'`
     yield* sql`ALTER TABLE outgoing ADD COLUMN key TEXT NOT NULL DEFAULT ''`
-    // An update that was given up may be made again. What has a key is done once, however it ends.
-    yield* sql`CREATE UNIQUE INDEX outgoing_once ON outgoing (kind, key) WHERE kind <> 'update'`
+    yield* sql`UPDATE outgoing SET key = json_extract(body, '$.from.hash') || '..' || json_extract(body, '$.to.hash')`
+    // What was signed first stands beside what replaced it.
+    yield* sql`ALTER TABLE replacements RENAME TO variants`
+    yield* sql`ALTER TABLE variants RENAME COLUMN submission TO outgoing`
+    yield* sql`UPDATE variants SET body = json_set(body, '$.cancels', json('false'))`
+    yield* sql`INSERT INTO variants (outgoing, position, hash, body)
+      SELECT hash, 0, hash, json_object('raw', json_extract(body, '$.raw'), 'hash', hash, 'cancels', json('false')) FROM outgoing`
+    yield* sql`UPDATE outgoing SET body = json_object('subject', 'the update to block ' || to_number, 'block', to_number, 'worth', NULL, 'expiresAt', NULL)`
+    yield* sql`ALTER TABLE outgoing DROP COLUMN to_number`
+    yield* sql`UPDATE outgoing SET state = 'abandoned' WHERE EXISTS
+      (SELECT 1 FROM outgoing AS later WHERE later.key = outgoing.key AND later.nonce > outgoing.nonce AND later.state <> 'abandoned')`
+    // What was given up may be done after all, by another transaction. Nothing is done by two (ND-3).
+    yield* sql`CREATE UNIQUE INDEX outgoing_once ON outgoing (kind, key) WHERE state <> 'abandoned'`
+    yield* sql`CREATE INDEX outgoing_by_nonce ON outgoing (nonce)`
   })
 })
 
@@ -66,9 +78,8 @@ const json = <S extends Schema.Top & { readonly DecodingServices: never; readonl
 
 const proofJson = json(Proof)
 const ancestryJson = json(AncestryProof)
-const submissionJson = json(Submission)
-const outgoingJson = json(Outgoing)
-const bytesJson = json(SignedBytes)
+const variantJson = json(Variant)
+const detailsJson = json(Schema.Struct(Struct.pick(Outgoing.fields, ["subject", "block", "worth", "expiresAt"])))
 const creditJson = json(ExpectedCredit)
 
 /** The store on an SQL client; leases that a former process left open are closed as lost. */
@@ -160,90 +171,75 @@ export const layer: Layer.Layer<Store, never, SqlClient.SqlClient> = Layer.effec
       Effect.orDie
     )
 
-    /**
-     * Keeps a transaction unless one is on its way, or this one's kind and key are known. An update that was given up and then
-     * signed again to the same bytes is the same row.
-     */
-    const insertOutgoing = Effect.fnUntraced(function*(kind: OutgoingKind, key: string, position: number, body: unknown, sent: Submission | Outgoing) {
-      if ((yield* sql`SELECT 1 FROM outgoing WHERE state = 'pending'`).length > 0) return false
-      const kept = yield* sql`INSERT INTO outgoing (hash, kind, key, to_number, nonce, state, body)
-        VALUES (${sent.hash}, ${kind}, ${key}, ${position}, ${sent.nonce}, ${sent.state}, ${body})
-        ON CONFLICT (hash) DO UPDATE SET state = excluded.state WHERE kind = 'update' AND state = 'abandoned'
-        ON CONFLICT DO NOTHING RETURNING hash`
-      return kept.length > 0
-    })
+    const putVariant = Effect.fn("Store.putVariant")(function*(id: TransactionHash, variant: Variant) {
+      yield* sql`INSERT INTO variants (outgoing, position, hash, body)
+        SELECT ${id}, count(*), ${variant.hash}, ${variantJson.encode(variant)} FROM variants WHERE outgoing = ${id}`
+    }, Effect.orDie)
 
-    const putSubmission = Effect.fn("Store.putSubmission")(function*(submission: Submission, expected: ReadonlyArray<ExpectedCredit>) {
+    const putOutgoing = Effect.fn("Store.putOutgoing")(function*(
+      outgoing: Outgoing,
+      expected: ReadonlyArray<Omit<ExpectedCredit, "transaction">>
+    ) {
+      const { id, key, kind, nonce, state, variants } = outgoing
       return yield* sql.withTransaction(Effect.gen(function*() {
-        if (!(yield* insertOutgoing("update", "", submission.to.number, submissionJson.encode(submission), submission))) return false
+        // The same bytes, signed again after they were given up, are the same row. The credits were kept with it.
+        yield* sql`UPDATE OR IGNORE outgoing SET state = 'pending' WHERE hash = ${id} AND state = 'abandoned'`
+        const [again] = yield* sql<{ state: string }>`SELECT state FROM outgoing WHERE hash = ${id}`
+        if (again !== undefined) return again.state === "pending"
+        const kept = yield* sql`INSERT INTO outgoing (hash, kind, key, nonce, state, body)
+          VALUES (${id}, ${kind}, ${key}, ${nonce}, ${state}, ${detailsJson.encode(outgoing)}) ON CONFLICT DO NOTHING RETURNING hash`
+        if (kept.length === 0) return false
+        for (const variant of variants) yield* putVariant(id, variant)
         for (const [position, credit] of expected.entries()) {
-          yield* sql`INSERT INTO expected_credits (hash, position, body) VALUES (${submission.hash}, ${position}, ${creditJson.encode(credit)})
-            ON CONFLICT DO NOTHING`
+          yield* sql`INSERT INTO expected_credits (hash, position, body)
+            VALUES (${id}, ${position}, ${creditJson.encode(new ExpectedCredit({ ...credit, transaction: id }))})`
         }
         return true
       }))
     }, Effect.orDie)
 
-    const putOutgoing = Effect.fn("Store.putOutgoing")((outgoing: Outgoing) =>
-      Effect.orDie(sql.withTransaction(insertOutgoing(outgoing.kind, outgoing.key, 0, outgoingJson.encode(outgoing), outgoing))))
+    const settleOutgoing = Effect.fn("Store.settleOutgoing")(function*(id: TransactionHash, state: Outgoing["state"]) {
+      yield* sql`UPDATE outgoing SET state = ${state} WHERE hash = ${id}`
+    }, Effect.orDie)
 
     interface OutgoingRow {
       readonly hash: string
       readonly kind: OutgoingKind
       readonly key: string
+      readonly nonce: number
       readonly state: Outgoing["state"]
       readonly body: string
     }
 
-    const first = Effect.fnUntraced(function*(rows: ReadonlyArray<OutgoingRow>) {
-      const [row] = rows
-      if (row === undefined) return Option.none<Outgoing>()
-      const { body, hash, key, kind, state } = row
-      const { nonce, raw } = kind === "update" ? submissionJson.decode(body) : outgoingJson.decode(body)
-      const replaced = yield* sql<{ body: string }>`SELECT body FROM replacements WHERE submission = ${hash} ORDER BY position`
-      const replacements = replaced.map((each) => bytesJson.decode(each.body))
-      return Option.some(
-        new Outgoing({ kind, key, nonce, raw, hash: TransactionHash.make(hash as TransactionHash), state, ...(replacements.length === 0 ? {} : { replacements }) })
-      )
-    })
+    const withVariants = Effect.fnUntraced(function*(rows: ReadonlyArray<OutgoingRow>) {
+      return yield* Effect.forEach(rows, Effect.fnUntraced(function*({ body, hash, ...row }) {
+        const kept = yield* sql<{ body: string }>`SELECT body FROM variants WHERE outgoing = ${hash} ORDER BY position`
+        const [first, ...rest] = kept.map((each) => variantJson.decode(each.body))
+        return new Outgoing({ ...row, ...detailsJson.decode(body), variants: [first!, ...rest] })
+      }))
+    }, Effect.orDie)
 
-    const inFlight = sql<OutgoingRow>`SELECT hash, kind, key, state, body FROM outgoing WHERE state = 'pending'`.pipe(Effect.flatMap(first), Effect.orDie)
+    const first = (rows: Effect.Effect<ReadonlyArray<OutgoingRow>, SqlError.SqlError>) =>
+      rows.pipe(Effect.orDie, Effect.flatMap(withVariants), Effect.map(([row]) => Option.fromUndefinedOr(row)))
+
+    const inFlight = first(sql<OutgoingRow>`SELECT hash, kind, key, nonce, state, body FROM outgoing WHERE state = 'pending'`)
 
     const outgoing = Effect.fn("Store.outgoing")((kind: OutgoingKind, key: string) =>
-      sql<OutgoingRow>`SELECT hash, kind, key, state, body FROM outgoing WHERE kind = ${kind} AND key = ${key}`.pipe(Effect.flatMap(first), Effect.orDie))
+      first(sql<OutgoingRow>`SELECT hash, kind, key, nonce, state, body FROM outgoing
+        WHERE kind = ${kind} AND key = ${key} AND state <> 'abandoned'`))
 
-    const reopen = Effect.fn("Store.reopen")(function*(hash: TransactionHash) {
-      yield* sql`UPDATE OR IGNORE outgoing SET state = 'pending' WHERE hash = ${hash} AND state = 'confirmed'`
-      return (yield* sql`SELECT 1 FROM outgoing WHERE hash = ${hash} AND state = 'pending'`).length > 0
-    }, Effect.orDie)
+    const confirmedFrom = Effect.fn("Store.confirmedFrom")((nonce: number) =>
+      sql<OutgoingRow>`SELECT hash, kind, key, nonce, state, body FROM outgoing
+        WHERE nonce >= ${nonce} AND state = 'confirmed' ORDER BY nonce`.pipe(Effect.orDie, Effect.flatMap(withVariants)))
 
-    const settleSubmission = Effect.fn("Store.settleSubmission")(function*(hash: TransactionHash, state: Submission["state"]) {
-      yield* sql`UPDATE outgoing SET state = ${state} WHERE hash = ${hash}`
-    }, Effect.orDie)
+    const allOutgoing = sql<OutgoingRow>`SELECT hash, kind, key, nonce, state, body FROM outgoing WHERE state <> 'abandoned' ORDER BY nonce`.pipe(
+      Effect.orDie,
+      Effect.flatMap(withVariants)
+    )
 
-    const putReplacement = Effect.fn("Store.putReplacement")(function*(submission: TransactionHash, replacement: SignedBytes) {
-      yield* sql`INSERT INTO replacements (submission, position, hash, body)
-        SELECT ${submission}, count(*) + 1, ${replacement.hash}, ${bytesJson.encode(replacement)} FROM replacements WHERE submission = ${submission}`
-    }, Effect.orDie)
-
-    const submissions = Effect.gen(function*() {
-      const rows = yield* sql<{ state: Submission["state"]; hash: string; body: string }>`SELECT state, hash, body FROM outgoing
-        WHERE kind = 'update' AND state <> 'abandoned' ORDER BY to_number, nonce`
-      const replaced = yield* sql<{ submission: string; body: string }>`SELECT r.submission AS submission, r.body AS body
-        FROM replacements r JOIN outgoing s ON s.hash = r.submission WHERE s.kind = 'update' AND s.state <> 'abandoned' ORDER BY r.submission, r.position`
-      const replacements = Map.groupBy(replaced, ({ submission }) => submission)
-      return rows.map(({ body, hash, state }) => {
-        const others = replacements.get(hash)?.map((row) => bytesJson.decode(row.body))
-        return new Submission({ ...submissionJson.decode(body), state, ...(others === undefined ? {} : { replacements: others }) })
-      })
-    }).pipe(Effect.orDie)
-
-    const expectedCredits = sql<{ transaction: string; body: string }>`SELECT v.variant AS "transaction", e.body AS body
-      FROM expected_credits e
-      JOIN outgoing s ON s.hash = e.hash
-      JOIN (SELECT hash AS submission, hash AS variant, 0 AS position FROM outgoing
-        UNION ALL SELECT submission, hash, position FROM replacements) v ON v.submission = e.hash
-      WHERE s.state <> 'abandoned' ORDER BY s.to_number, v.position, e.position`.pipe(
+    const expectedCredits = sql<{ transaction: string; body: string }>`SELECT v.hash AS "transaction", e.body AS body
+      FROM expected_credits e JOIN outgoing o ON o.hash = e.hash JOIN variants v ON v.outgoing = e.hash
+      WHERE o.state <> 'abandoned' AND NOT json_extract(v.body, '$.cancels') ORDER BY o.nonce, v.position, e.position`.pipe(
       Effect.map((rows) =>
         rows.map(({ body, transaction }) =>
           new ExpectedCredit({ ...creditJson.decode(body), transaction: TransactionHash.make(transaction as TransactionHash) })
@@ -263,14 +259,13 @@ export const layer: Layer.Layer<Store, never, SqlClient.SqlClient> = Layer.effec
       endAttempt,
       quarantine,
       attempts,
-      putSubmission,
       putOutgoing,
+      putVariant,
+      settleOutgoing,
       inFlight,
       outgoing,
-      reopen,
-      settleSubmission,
-      putReplacement,
-      submissions,
+      confirmedFrom,
+      allOutgoing,
       expectedCredits
     })
   }).pipe(Effect.orDie)

@@ -5,9 +5,9 @@
  */
 import { Context, type Effect, type Option, Schema } from "effect"
 import { BlockNumber, Wei } from "../domain/Amount.ts"
-import { BlockRef } from "../domain/Block.ts"
 import { Address, type BlockHash, HexBytes, TransactionHash } from "../domain/Hash.ts"
 import type { AncestryProof, Proof } from "../domain/Proof.ts"
+import { creditKinds } from "../domain/Rewards.ts"
 
 /** A job failed too often or cannot succeed, and is kept for replay (ND-4). */
 export class Quarantined extends Schema.TaggedError<Quarantined>()("Quarantined", {
@@ -24,70 +24,65 @@ export class Quarantined extends Schema.TaggedError<Quarantined>()("Quarantined"
 export const AttemptOutcome = Schema.Literals(["running", "done", "failed", "cancelled", "lost"])
 export type AttemptOutcome = typeof AttemptOutcome.Type
 
-/** A signed transaction and the name that L1 gives it. */
-export class SignedBytes extends Schema.Class<SignedBytes>("lignum/SignedBytes")({
+/** One signed transaction. */
+export class Variant extends Schema.Class<Variant>("lignum/Variant")({
   raw: HexBytes,
-  hash: TransactionHash
+  /** The name that L1 gives it. */
+  hash: TransactionHash,
+  /** Whether it does nothing but use the nonce, so that the others can never be included. */
+  cancels: Schema.Boolean
 }) {}
 
-/** What every transaction of this node's has, whatever it does. */
-const sent = {
-  nonce: Schema.Int,
-  /** The transaction that was signed first. Its hash is what all of them go by here. */
-  raw: HexBytes,
-  hash: TransactionHash,
-  state: Schema.Literals(["pending", "confirmed", "abandoned"]),
-  /** The same call at higher fees, lowest first. */
-  replacements: Schema.optional(Schema.Array(SignedBytes))
-}
-
-/**
- * Something on its way to L1, as one signed transaction or several. Each is stored before it is sent, and all have the same
- * nonce: L1 executes at most one of them, however often any is sent (ND-3).
- */
-export interface Sent {
-  readonly nonce: number
-  readonly hash: TransactionHash
-  /** Every transaction that L1 may have, the dearest first. */
-  readonly variants: ReadonlyArray<{ readonly nonce: number } & SignedBytes>
-}
-
-const variantsOf = ({ hash, nonce, raw, replacements = [] }: Schema.Struct<typeof sent>["Type"]): Sent["variants"] =>
-  [{ raw, hash }, ...replacements].map((bytes) => ({ ...bytes, nonce })).reverse()
-
-/** A state update on its way to L1. */
-export class Submission extends Schema.Class<Submission>("lignum/Submission")({ from: BlockRef, to: BlockRef, ...sent }) implements Sent {
-  get variants() {
-    return variantsOf(this)
-  }
-}
-
-/** What a transaction of this node's does on L1. */
-export const OutgoingKind = Schema.Literals(["update", "flag"])
+/** What a transaction does: moves the tip, proves a transition once more, reverts, draws credits, or flags the price as too low. */
+export const OutgoingKind = Schema.Literals(["update", "redundant", "revert", "claim", "flag"])
 export type OutgoingKind = typeof OutgoingKind.Type
 
 /**
- * A transaction of any kind on its way to L1. One account sends them all, one at a time: `pending` is at most one of them,
- * whichever role it belongs to.
+ * Something that this node does on L1, as one signed transaction or several. Each is stored before it is sent, and all have the
+ * same nonce: L1 executes at most one of them, however often any is sent (ND-3).
  */
 export class Outgoing extends Schema.Class<Outgoing>("lignum/Outgoing")({
   kind: OutgoingKind,
-  /** What it does, told from everything else of its kind: it is done once (ND-3). A flag's is signal and epoch. */
+  /** What it does, told from everything else of its kind. Unless it is abandoned, nothing else does that. */
   key: Schema.String,
-  ...sent
-}) implements Sent {
-  get variants() {
-    return variantsOf(this)
+  /** The same for people, as in "the update to block 6". */
+  subject: Schema.String,
+  /** The last block that it is about, if it is about blocks. */
+  block: Schema.NullOr(BlockNumber),
+  nonce: Schema.Int,
+  state: Schema.Literals(["pending", "confirmed", "abandoned"]),
+  /** Wei that its gas may cost. `null` where nothing but the operator's stop-loss bounds that. */
+  worth: Schema.NullOr(Schema.BigIntFromString),
+  /** The last L1 second in which it is of use; `null` where it has none. */
+  expiresAt: Schema.NullOr(Schema.BigIntFromString),
+  /** Every transaction that L1 may have, in the order in which they were signed. The dearest is the last. */
+  variants: Schema.NonEmptyArray(Variant)
+}) {
+  /** The hash of the transaction that was signed first: what all of them go by here. */
+  get id(): TransactionHash {
+    return this.variants[0].hash
+  }
+
+  get newest(): Variant & { readonly nonce: number } {
+    return { ...this.variants[this.variants.length - 1]!, nonce: this.nonce }
+  }
+
+  /** Whether this node wants it undone: it has become useless. */
+  get cancelled(): boolean {
+    return this.newest.cancels
   }
 }
 
-/** What a node expects L1 to credit for a block that one of its own transactions settles (RW-7). */
+/** What a node expects L1 to credit for a block by one of its own transactions (RW-7). */
 export class ExpectedCredit extends Schema.Class<ExpectedCredit>("lignum/ExpectedCredit")({
   transaction: TransactionHash,
   block: BlockNumber,
   account: Address,
-  kind: Schema.Literals(["leaf", "merge", "submission"]),
-  amount: Wei
+  kind: Schema.Literals(creditKinds),
+  /** As things stood when it was signed. Age bonus, bounty and turn depend on when L1 includes it (RW-6, ST-6). */
+  amount: Wei,
+  /** Prover fees of the block (RW-1), in the line of its leaf: with what L1 knows of the update, every amount follows from them. */
+  proverFees: Schema.optionalKey(Wei)
 }) {}
 
 export class Store extends Context.Service<Store, {
@@ -112,33 +107,26 @@ export class Store extends Context.Service<Store, {
   readonly attempts: Effect.Effect<ReadonlyArray<{ readonly job: string; readonly attempt: number; readonly outcome: AttemptOutcome }>>
 
   /**
-   * Keeps a signed update before it is sent; the rewards that it should bring are kept with it. Answers false, and keeps nothing,
-   * while another transaction is on its way: then this one must not be sent.
+   * Keeps a signed transaction before it is sent, and with it the credits that it should bring. Answers false, and keeps nothing,
+   * while another one is on its way, and where one of its kind and key is or was sent and not abandoned: then this one must not
+   * be sent (ND-3).
    */
-  readonly putSubmission: (submission: Submission, expected: ReadonlyArray<ExpectedCredit>) => Effect.Effect<boolean>
-  /**
-   * Keeps a signed transaction of another kind before it is sent. Answers false, and keeps nothing, while another one is on its
-   * way, or if one of its kind and key was kept before: then this one must not be sent.
-   */
-  readonly putOutgoing: (outgoing: Outgoing) => Effect.Effect<boolean>
-  /** Whatever is on its way, updates included. */
+  readonly putOutgoing: (outgoing: Outgoing, expected: ReadonlyArray<Omit<ExpectedCredit, "transaction">>) => Effect.Effect<boolean>
+  /** Keeps another transaction with the same nonce before it is sent. */
+  readonly putVariant: (id: TransactionHash, variant: Variant) => Effect.Effect<void>
+  /** How one ended. */
+  readonly settleOutgoing: (id: TransactionHash, state: Outgoing["state"]) => Effect.Effect<void>
+  /** What is on its way: one at most. */
   readonly inFlight: Effect.Effect<Option.Option<Outgoing>>
-  /** The transaction of a kind and key, however it ended. */
-  readonly outgoing: (kind: Exclude<OutgoingKind, "update">, key: string) => Effect.Effect<Option.Option<Outgoing>>
+  /** The one of a kind and key that is not abandoned. */
+  readonly outgoing: (kind: OutgoingKind, key: string) => Effect.Effect<Option.Option<Outgoing>>
+  /** Confirmed ones with that nonce or a higher one, by nonce: those that L1 took back, if it is the account's next. */
+  readonly confirmedFrom: (nonce: number) => Effect.Effect<ReadonlyArray<Outgoing>>
+  /** All that are not abandoned, by nonce. */
+  readonly allOutgoing: Effect.Effect<ReadonlyArray<Outgoing>>
   /**
-   * Puts a confirmed transaction on its way again, after L1 took it back. Answers whether it is on its way now: not while
-   * another one is.
-   */
-  readonly reopen: (hash: TransactionHash) => Effect.Effect<boolean>
-  /** How a transaction of any kind ended. */
-  readonly settleSubmission: (hash: TransactionHash, state: Submission["state"]) => Effect.Effect<void>
-  /** Keeps another transaction with the same nonce and call before it is sent. */
-  readonly putReplacement: (submission: TransactionHash, replacement: SignedBytes) => Effect.Effect<void>
-  /** Submissions that are not abandoned, oldest first. */
-  readonly submissions: Effect.Effect<ReadonlyArray<Submission>>
-  /**
-   * Rewards that submissions should bring once they are confirmed. Those of a submission with several transactions are given
-   * under the hash of each: L1 has at most one.
+   * Credits that transactions should bring, unless they are abandoned. Those of one with several variants are given under the hash
+   * of each: L1 has at most one.
    */
   readonly expectedCredits: Effect.Effect<ReadonlyArray<ExpectedCredit>>
 }>()("lignum/Store") {}

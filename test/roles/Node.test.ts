@@ -3,6 +3,7 @@ import { Duration, Effect, Layer, Ref, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { BlockNumber } from "../../src/domain/Amount.ts"
 import { BlockRef } from "../../src/domain/Block.ts"
+import { TransactionHash } from "../../src/domain/Hash.ts"
 import { Proof, Statement } from "../../src/domain/Proof.ts"
 import { L1PollInterval } from "../../src/l1/Follower.ts"
 import { connectRoles, startRoles } from "../../src/node/ProverNode.ts"
@@ -14,7 +15,7 @@ import { RewardAuditor } from "../../src/roles/RewardAuditor.ts"
 import { Settler } from "../../src/roles/Settler.ts"
 import { TreePlanner } from "../../src/roles/TreePlanner.ts"
 import * as MemoryTransport from "../../src/rpc/MemoryTransport.ts"
-import { Store, Submission } from "../../src/store/Store.ts"
+import { Outgoing, Store, Variant } from "../../src/store/Store.ts"
 import { account, Knobs, modelPorts, refOf, strangersProof } from "./model.ts"
 
 const world = connectRoles.pipe(
@@ -190,15 +191,26 @@ describe("a node under a virtual clock", () => {
       // Somebody else was faster; our transaction is still pending when the node starts.
       yield* pass(30)
       yield* settleForeign(3)
-      yield* store.putSubmission(
-        new Submission({ from: refOf(0), to: refOf(3), nonce: -1, raw: "0x02", hash: `0x${"ab".repeat(32)}` as never, state: "pending" }),
+      const hash = TransactionHash.make(`0x${"ab".repeat(32)}`)
+      yield* store.putOutgoing(
+        new Outgoing({
+          kind: "update",
+          key: `${refOf(0).hash}..${refOf(3).hash}`,
+          subject: "the update to block 3",
+          block: BlockNumber.make(3),
+          nonce: -1,
+          state: "pending",
+          worth: 0n,
+          expiresAt: null,
+          variants: [new Variant({ raw: "0x02", hash, cancels: false })]
+        }),
         []
       )
       const supervisor = yield* startRoles()
       yield* pass(60)
       assert.deepStrictEqual((yield* reached).slice(0, 2), [3, 6])
       assert.isTrue((yield* supervisor.status).every(({ restarts }) => restarts === 0))
-      assert.isTrue((yield* store.submissions).every(({ hash }) => hash !== `0x${"ab".repeat(32)}`), "it is abandoned")
+      assert.isTrue((yield* store.allOutgoing).every(({ id }) => id !== hash), "it is abandoned")
     }).pipe(Effect.provide(world)))
 
   it.effect("ST-2: a rest too small for an update is settled once patience runs out", () =>

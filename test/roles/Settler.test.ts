@@ -39,15 +39,15 @@ const until = Effect.fnUntraced(function*<R>(what: string, condition: Effect.Eff
 const activity = Effect.gen(function*() {
   return (yield* Effect.flatMap(Stream.runHead((yield* Settler).changes()), Effect.fromOption)).activity
 })
-const submissions = Effect.flatMap(Store, (store) => store.submissions)
+const submissions = Effect.flatMap(Store, (store) => store.allOutgoing)
 const updates = Effect.flatMap(Knobs, ({ events }) => Effect.map(events, (all) => all.filter((event) => event._tag === "StateUpdated")))
 const reached = Effect.map(updates, (all) => all.map(({ to }) => to.number as number))
 const distinctSent = Effect.flatMap(Knobs, ({ sent }) => Effect.map(Ref.get(sent), (all) => [...new Set(all)]))
 const somethingSent = until("a transaction is sent", Effect.map(distinctSent, (all) => all.length > 0))
 const settled = (end: number) => until(`block ${end} is settled`, Effect.map(reached, (ends) => ends.includes(end)))
-const replacementStored = until("a replacement is stored", Effect.map(submissions, ([first]) => (first?.replacements ?? []).length > 0))
+const replacementStored = until("a replacement is stored", Effect.map(submissions, ([first]) => (first?.variants ?? []).length > 1))
 const confirmed = (end: number) =>
-  until(`the update to ${end} is confirmed`, Effect.map(submissions, (all) => all.some(({ state, to }) => to.number === end && state === "confirmed")))
+  until(`the update to ${end} is confirmed`, Effect.map(submissions, (all) => all.some(({ block, kind, state }) => kind === "update" && block === end && state === "confirmed")))
 
 const assertBooksHold = Effect.gen(function*() {
   yield* pass(2)
@@ -69,9 +69,9 @@ describe("ND-3: a transaction that L1 does not include", () => {
       yield* settled(3)
       const [cheap, dear] = yield* distinctSent
       const [submission] = yield* submissions
-      assert.deepStrictEqual(submission!.variants.map(({ hash }) => hash), [dear!, cheap!])
-      const offers = submission!.variants.map((variant) => l1.feesOf(variant).maxFeePerGas)
-      assert.isTrue(8n * offers[0]! >= 9n * offers[1]!)
+      assert.deepStrictEqual(submission!.variants.map(({ hash }) => hash), [cheap!, dear!])
+      const offers = submission!.variants.map((variant) => l1.feesOf({ ...variant, nonce: submission!.nonce }).maxFeePerGas)
+      assert.isTrue(8n * offers[1]! >= 9n * offers[0]!)
       assert.strictEqual((yield* updates)[0]!.at.transaction, dear)
       yield* confirmed(3)
       yield* assertBooksHold
@@ -85,17 +85,17 @@ describe("ND-3: a transaction that L1 does not include", () => {
       yield* Ref.set(holdBack, true)
       yield* somethingSent
       yield* pass(900)
-      assert.match(yield* activity, /^waiting for the receipt of blocks to 3; a dearer transaction waits for cheaper gas: .* is above the operator's stop-loss of 10 gwei/)
+      assert.match(yield* activity, /^waiting for the receipt of the update to block 3; a dearer transaction waits for cheaper gas: .* is above the operator's stop-loss of 10 gwei/)
       const [submission, ...others] = yield* submissions
       assert.deepStrictEqual(others, [])
-      const offers = submission!.variants.map((variant) => l1.feesOf(variant).maxFeePerGas).reverse()
+      const offers = submission!.variants.map((variant) => l1.feesOf({ ...variant, nonce: submission!.nonce }).maxFeePerGas)
       assert.isAtLeast(offers.length, 10)
       assert.isTrue(offers.every((offer, i) => offer <= 10n * gwei && (i === 0 || 8n * offer >= 9n * offers[i - 1]!)))
       // L1 takes transactions again: the dearest that there is goes once more, as it is.
       yield* Ref.set(holdBack, false)
       yield* Ref.set(gasPrice, 9n * gwei)
       yield* settled(3)
-      assert.strictEqual((yield* updates)[0]!.at.transaction, submission!.variants[0]!.hash)
+      assert.strictEqual((yield* updates)[0]!.at.transaction, submission!.newest.hash)
     }).pipe(Effect.provide(world)))
 
   it.effect("a crash between storing and sending a replacement sends just that one", () =>
@@ -109,7 +109,7 @@ describe("ND-3: a transaction that L1 does not include", () => {
         yield* replacementStored
       }))
       assert.strictEqual((yield* distinctSent).length, 1)
-      const stored = (yield* submissions)[0]!.variants[0]!.hash
+      const stored = (yield* submissions)[0]!.newest.hash
       yield* Ref.set(deaf, false)
       yield* startRoles()
       yield* settled(3)
@@ -135,9 +135,9 @@ describe("ND-3: a transaction that L1 does not include", () => {
       yield* Ref.set(deaf, false)
       yield* startRoles()
       yield* confirmed(3)
-      assert.strictEqual((yield* updates)[0]!.at.transaction, (yield* submissions)[0]!.hash)
+      assert.strictEqual((yield* updates)[0]!.at.transaction, (yield* submissions)[0]!.id)
       yield* settled(6)
-      assert.isFalse((yield* distinctSent).includes((yield* submissions)[0]!.variants[0]!.hash), "its replacement was not sent any more")
+      assert.isFalse((yield* distinctSent).includes((yield* submissions)[0]!.newest.hash), "its replacement was not sent any more")
       yield* assertBooksHold
     }).pipe(Effect.provide(world)))
 
@@ -220,7 +220,7 @@ describe("ND-3: a reorganisation", () => {
       const { mine } = yield* Knobs
       yield* settled(3)
       yield* pass(2)
-      assert.match(yield* activity, /^blocks to 3 are settled in [12] of 6 L1 blocks/)
+      assert.match(yield* activity, /^the update to block 3 is [12] of 6 L1 blocks deep/)
       assert.strictEqual((yield* submissions)[0]!.state, "pending")
       yield* takeBack
       yield* settled(3)

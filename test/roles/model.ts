@@ -4,15 +4,15 @@
  */
 import { Context, Duration, Effect, Layer, Option, Ref, SubscriptionRef } from "effect"
 import { keccak256, stringToHex } from "viem"
-import { ProverGas } from "../../src/domain/Amount.ts"
+import { ProverGas, Wei } from "../../src/domain/Amount.ts"
 import { BlockRef } from "../../src/domain/Block.ts"
 import type { BlockWitness } from "../../src/domain/BlockWitness.ts"
 import type { Fees } from "../../src/domain/GasPolicy.ts"
 import { TransactionHash } from "../../src/domain/Hash.ts"
 import { AncestryProof, concatStatements, Leaf, Proof, Statement } from "../../src/domain/Proof.ts"
-import { defaultShares } from "../../src/domain/Rewards.ts"
+import { defaultParameters } from "../../src/domain/ProtocolParameters.ts"
 import type { L1Event } from "../../src/l1/Events.ts"
-import { CallRefused, L1, type L1Block, NonceUsed, type SignedTransaction, Underpriced, type Update, UpdateRefused } from "../../src/l1/L1.ts"
+import { type Call, CallRefused, L1, type L1Block, NonceUsed, type SignedTransaction, Underpriced } from "../../src/l1/L1.ts"
 import { devnetPriceRule } from "../../src/ledger/DevnetLedgerConfig.ts"
 import { ProofSystem, ProvingFailed } from "../../src/proofs/ProofSystem.ts"
 import { FeeOptions } from "../../src/roles/FeeController.ts"
@@ -20,7 +20,7 @@ import { SettlerOptions } from "../../src/roles/Settler.ts"
 import { layerSqlite } from "../../src/store/Sqlite.ts"
 import * as SqliteStore from "../../src/store/SqliteStore.ts"
 import { prover } from "../domain/builders.ts"
-import { account, checkpointInterval, epochNow, extend, makeL1, type ModelChain, nonceOf, registry, tipOf } from "./modelChain.ts"
+import { account, checkpointInterval, creditIn, type Deed, epochNow, extend, makeL1, type ModelChain, nonceOf, registry, tipOf } from "./modelChain.ts"
 import { firstLedger, headerOf, ModelLedger, type ModelLedgerState, refIn } from "./modelLedger.ts"
 
 export { account } from "./modelChain.ts"
@@ -123,7 +123,7 @@ const proofSystem = Layer.effect(ProofSystem, Effect.gen(function*() {
 interface Pooled {
   readonly nonce: number
   readonly fees: Fees
-  readonly deed: Statement | "flag"
+  readonly deed: Deed
 }
 
 const l1AndKnobs = Layer.effectContext(Effect.gen(function*() {
@@ -185,24 +185,32 @@ const l1AndKnobs = Layer.effectContext(Effect.gen(function*() {
     const credited = sum((event) => event._tag === "Credited" ? event.amount : 0n)
     const redundancyReserve = sum((event) => event._tag === "Reserved" && event.reserve === "redundancy" ? event.amount : 0n)
     const protocolReserve = sum((event) => event._tag === "Reserved" && event.reserve === "protocol" ? event.amount : 0n)
-    const balance = sum((event) => event._tag === "Funded" ? event.amount : 0n)
-    return { unallocated: balance - credited - redundancyReserve - protocolReserve, redundancyReserve, protocolReserve, balance }
+    const funded = sum((event) => event._tag === "Funded" ? event.amount : 0n)
+    const balance = funded - sum((event) => event._tag === "Claimed" ? event.amount : 0n)
+    return { unallocated: funded - credited - redundancyReserve - protocolReserve, redundancyReserve, protocolReserve, balance }
   })
 
-  const dryRun = Effect.fnUntraced(function*(statement: Statement) {
-    if (accepts(yield* Ref.get(state), yield* SubscriptionRef.get(ledger.state), statement)) return modelGas
-    return yield* new UpdateRefused({ error: "AlreadyProven()" })
+  const deedOf = (call: Call): Deed => call.kind === "update" ? call.update.statement : call.kind
+
+  const refuse = (error: string) => Effect.fail(new CallRefused({ error }))
+
+  const dryRun = Effect.fnUntraced(function*(deed: Deed | undefined) {
+    const now = yield* Ref.get(state)
+    if (deed === "flag") return yield* dryRunFlag
+    if (deed === "claim") return creditIn(now, account) > 0n ? 50_000n : yield* refuse("RW5_NothingToClaim()")
+    if (deed === undefined || typeof deed === "string") return yield* refuse("the model has nothing like it")
+    return accepts(now, yield* SubscriptionRef.get(ledger.state), deed) ? modelGas : yield* refuse("AlreadyProven()")
   })
 
-  const sign = (deed: Statement | "flag", nonce: number, fees: Fees): SignedTransaction => {
-    const what = deed === "flag" ? deed : deed.to.hash
+  const sign = (deed: Deed, nonce: number, fees: Fees): SignedTransaction => {
+    const what = typeof deed === "string" ? deed : deed.to.hash
     const hash = TransactionHash.make(keccak256(stringToHex(`${nonce} ${what} ${fees.maxFeePerGas} ${fees.maxPriorityFeePerGas}`)))
     signed.set(hash, { nonce, fees, deed })
     return { nonce, raw: "0x02", hash }
   }
 
   const flagged = Effect.zipWith(Ref.get(state), epochNow, ({ events }, epoch) => events.some((event) => event._tag === "Flagged" && event.epoch === epoch))
-  const dryRunFlag = Effect.flatMap(flagged, (already) => already ? Effect.fail(new CallRefused({ error: "FM3_AlreadyFlagged()" })) : Effect.succeed(60_000n))
+  const dryRunFlag = Effect.flatMap(flagged, (already) => already ? refuse("FM3_AlreadyFlagged()") : Effect.succeed(60_000n))
 
   const l1 = L1.of({
     account,
@@ -213,19 +221,15 @@ const l1AndKnobs = Layer.effectContext(Effect.gen(function*() {
     latest: Effect.map(Ref.get(state), (now) => blockAt(now, now.block)),
     block: (number) => Effect.map(Ref.get(state), (now) => number <= now.block ? Option.some(blockAt(now, number)) : Option.none()),
     events: (from, to) => Effect.map(Ref.get(state), ({ events }) => events.filter(({ at }) => at.block >= from && at.block <= to)),
-    dryRun: (update: Update) => dryRun(update.statement),
+    dryRun: (call) => dryRun(deedOf(call)),
     gasMarket: Effect.map(Ref.get(gasPrice), (price) => ({ baseFee: price - price / 2n, priorityFee: price / 2n })),
     nextNonce: Effect.map(Ref.get(state), nonceOf),
-    sign: (update: Update, _gas, fees) => Effect.map(Ref.get(state), (now) => sign(update.statement, nonceOf(now), fees)),
-    dryRunSigned: ({ hash }) => {
-      const deed = signed.get(hash)?.deed
-      return deed === undefined || deed === "flag" ? Effect.fail(new UpdateRefused({ error: "AlreadyProven()" })) : dryRun(deed)
-    },
-    dryRunCall: () => dryRunFlag,
-    dryRunSignedCall: () => dryRunFlag,
-    signCall: ({ kind }, _gas, fees) => Effect.map(Ref.get(state), (now) => sign(kind, nonceOf(now), fees)),
+    sign: (call, _gas, fees) => Effect.map(Ref.get(state), (now) => sign(deedOf(call), nonceOf(now), fees)),
+    dryRunSigned: ({ hash }) => dryRun(signed.get(hash)?.deed),
     feesOf: ({ hash }) => signed.get(hash)!.fees,
     resign: ({ hash, nonce }, _gas, fees) => Effect.sync(() => sign(signed.get(hash)!.deed, nonce, fees)),
+    cancel: ({ nonce }, fees) => Effect.sync(() => sign("nothing", nonce, fees)),
+    knows: (hash) => Effect.map(Ref.get(state), ({ included }) => included.has(hash) || [...pool.values()].includes(hash)),
     send: Effect.fnUntraced(function*({ hash, nonce }: SignedTransaction) {
       const now = yield* Ref.get(state)
       const known = now.included.has(hash) || pool.get(nonce) === hash
@@ -246,13 +250,12 @@ const l1AndKnobs = Layer.effectContext(Effect.gen(function*() {
         const block = included.get(hash)
         return block === undefined ? Option.none() : Option.some({ block, succeeded: true, gasUsed: modelGas })
       }),
-    creditOf: (owner) =>
-      Effect.map(Ref.get(state), ({ events }) =>
-        events.reduce((total, event) => event._tag === "Credited" && event.account === owner ? total + event.amount : total, 0n) as never),
+    creditOf: (owner) => Effect.map(Ref.get(state), (now) => Wei.make(creditIn(now, owner))),
     vault: balances,
     // Nothing ever idles here so long that turns would begin, and no second prover is registered.
     turn: Effect.succeed({ inFallback: false, index: 0, holder: Option.none(), endsAt: Option.none() }),
     redundancyClaim: () => Effect.succeed(0n),
+    registeredAt: () => Effect.succeed(0n),
     reputationOf: () => Effect.succeed({ reputation: 0n, updates: 0n }),
     totalReputation: Effect.succeed(0n),
     signal: Effect.gen(function*() {
@@ -266,7 +269,7 @@ export const modelSettling = {
   blocksPerUpdate: 3,
   maxBlocks: 16,
   patience: "5 minutes",
-  shares: defaultShares,
+  parameters: defaultParameters,
   maxFeePerGas: 10n * gwei,
   profitableOnly: true,
   replaceAfter: "30 seconds",

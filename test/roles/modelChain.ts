@@ -3,7 +3,7 @@
  */
 import { Clock, Effect, Ref, SubscriptionRef } from "effect"
 import { keccak256, stringToHex } from "viem"
-import { BlockNumber } from "../../src/domain/Amount.ts"
+import { BlockNumber, Wei } from "../../src/domain/Amount.ts"
 import { Checkpoint, checkpointDigest, genesisCheckpoint, QuorumCertificate } from "../../src/domain/Checkpoint.ts"
 import { type Bytes32, CheckpointId, TransactionHash, toHex32 } from "../../src/domain/Hash.ts"
 import type { Statement } from "../../src/domain/Proof.ts"
@@ -12,6 +12,7 @@ import { defaultShares, splitPot } from "../../src/domain/Rewards.ts"
 import {
   CheckpointRegistered,
   CheckpointsReverted,
+  Claimed,
   Credited,
   Flagged,
   Funded,
@@ -21,6 +22,7 @@ import {
   StateUpdated,
   ValidatorSetChanged
 } from "../../src/l1/Events.ts"
+import type { Call } from "../../src/l1/L1.ts"
 import { prover } from "../domain/builders.ts"
 import { blockTime, chain, firstLedger, headerOf, ModelLedger, type ModelLedgerState, refIn } from "./modelLedger.ts"
 
@@ -41,6 +43,18 @@ export interface ModelChain {
   /** The node's own transactions, by the block that has them. */
   readonly included: ReadonlyMap<TransactionHash, number>
 }
+
+/** What a transaction does: an update of these blocks, another call, or nothing but using its nonce. */
+export type Deed = Statement | Exclude<Call["kind"], "update"> | "nothing"
+
+/** What an account is owed. */
+export const creditIn = ({ events }: ModelChain, owner: string): bigint =>
+  events.reduce((total, event) =>
+    event._tag === "Credited" && event.account === owner
+      ? total + event.amount
+      : event._tag === "Claimed" && event.account === owner
+      ? total - event.amount
+      : total, 0n)
 
 export const tipOf = ({ events }: ModelChain): number => events.reduce((tip, event) => event._tag === "StateUpdated" ? event.to.number : tip, 0)
 /** The registry's chain, genesis first. */
@@ -150,7 +164,7 @@ export const makeL1 = Effect.gen(function*() {
       ? []
       : [new Flagged({ at: position(next, transaction), epoch, prover: account, weight: 1n, gathered: 1n, total: 10n })]
 
-  const include = Effect.fnUntraced(function*(deed: Statement | "flag", submitter: typeof account, transaction: TransactionHash, nonce: number | undefined) {
+  const include = Effect.fnUntraced(function*(deed: Deed, submitter: typeof account, transaction: TransactionHash, nonce: number | undefined) {
     const blocks = yield* SubscriptionRef.get(ledger.state)
     const epoch = yield* epochNow
     yield* Ref.update(state, (now) => {
@@ -158,7 +172,9 @@ export const makeL1 = Effect.gen(function*() {
       const next = extend(now)
       const events = deed === "flag"
         ? flagEvents(next, epoch, transaction)
-        : accepts(now, blocks, deed)
+        : deed === "claim"
+        ? [new Claimed({ at: position(next, transaction), account, amount: Wei.make(creditIn(now, account)) })]
+        : typeof deed !== "string" && accepts(now, blocks, deed)
         ? updateEvents(next, deed, submitter, transaction)
         : []
       return {

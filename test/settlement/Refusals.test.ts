@@ -16,7 +16,7 @@ import { validatorKeyPairFrom, verifyCertificate, verifyPossession } from "../..
 import { planUpdate } from "../../src/domain/UpdatePlan.ts"
 import { checkpointRegistryAbi, settlementErrorsAbi, stateUpdateAbi } from "../../src/l1/abi.ts"
 import type { Update } from "../../src/l1/L1.ts"
-import { encodeUpdate } from "../../src/l1/ViemL1.ts"
+import { encodeUpdate } from "../../src/l1/Calls.ts"
 import { devnetValidatorRegistration, devnetValidatorSet } from "../../src/ledger/Validators.ts"
 import { loadKeys } from "../../src/proofs/CircuitKeys.ts"
 import * as Groth16 from "../../src/proofs/Groth16.ts"
@@ -57,6 +57,8 @@ const updateOf = (proof: Proof, checkpoints: ReadonlyArray<Checkpoint>): Update 
   proof: proof.bytes
 })
 
+const dryRun = ({ l1 }: Effect.Success<ReturnType<typeof freshWorld>>, update: Update) => l1.dryRun({ kind: "update", update })
+
 /** The custom error that a call to the registry ends with. */
 const registryRefusal = (world: Effect.Success<ReturnType<typeof freshWorld>>, checkpoint: Checkpoint, certificate = certify(world, checkpoint)) =>
   Effect.promise(async () => {
@@ -85,7 +87,7 @@ layer(services, { excludeTestServices: true, timeout: "5 minutes" })("bad input 
       const two = yield* system.merge(proofs[0], proofs[1])
       yield* system.verify(two)
       const update = updateOf(two, checkpoints.slice(0, 1))
-      assert.isAbove(Number(yield* world.l1.dryRun(update)), 100_000)
+      assert.isAbove(Number(yield* dryRun(world, update)), 100_000)
       // Whoever it is, registered nowhere: the race is open.
       const submit = (system: number) =>
         Effect.promise(() =>
@@ -104,17 +106,20 @@ layer(services, { excludeTestServices: true, timeout: "5 minutes" })("bad input 
     Effect.gen(function*() {
       const { checkpoints, proofs, world: { l1 } } = yield* Scene
       const two = yield* (yield* ProofSystem).merge(proofs[0], proofs[1])
-      const update = updateOf(two, checkpoints.slice(0, 1))
-      const gas = yield* l1.dryRun(update)
+      const call = { kind: "update", update: updateOf(two, checkpoints.slice(0, 1)) } as const
+      const gas = yield* l1.dryRun(call)
       const fees = (gwei: bigint) => ({ maxFeePerGas: gwei * 10n ** 9n, maxPriorityFeePerGas: gwei * 10n ** 8n })
-      const cheap = yield* l1.sign(update, gas, fees(8n))
+      const cheap = yield* l1.sign(call, gas, fees(8n))
       const dear = yield* l1.resign(cheap, gas, fees(9n))
       assert.deepStrictEqual([l1.feesOf(cheap), l1.feesOf(dear)], [fees(8n), fees(9n)])
       assert.strictEqual(dear.nonce, cheap.nonce)
       assert.notStrictEqual(dear.hash, cheap.hash)
-      assert.strictEqual(yield* l1.dryRunSigned(dear, two.statement.to), gas)
-      // What the tip has passed is refused too, though the contract would take it without an error.
-      assert.match((yield* Effect.flip(l1.dryRunSigned(dear, two.statement.from))).message, /AlreadyProven/)
+      assert.strictEqual(yield* l1.dryRunSigned(dear), gas)
+      assert.isFalse(yield* l1.knows(dear.hash), "it was not sent")
+      // What takes its place does nothing, for the same nonce and little gas.
+      const undone = yield* l1.cancel(dear, fees(10n))
+      assert.strictEqual(undone.nonce, dear.nonce)
+      assert.strictEqual(yield* l1.dryRunSigned(undone), 21_000n)
     }))
 
   it.effect("ST-3, OC-1: a proof with one flipped bit", () =>
@@ -125,7 +130,7 @@ layer(services, { excludeTestServices: true, timeout: "5 minutes" })("bad input 
       const last = (parseInt(two.bytes.at(-1)!, 16) ^ 1).toString(16)
       const flipped = new Proof({ ...two, bytes: (two.bytes.slice(0, -1) + last) as HexBytes })
       assert.strictEqual((yield* Effect.flip(system.verify(flipped)))._tag, "ProofInvalid")
-      const refused = yield* Effect.flip(world.l1.dryRun(updateOf(flipped, checkpoints.slice(0, 1))))
+      const refused = yield* Effect.flip(dryRun(world, updateOf(flipped, checkpoints.slice(0, 1))))
       assert.match(refused.message, /ST3_(PointInvalid|ProofInvalid)/)
     }))
 
@@ -140,7 +145,7 @@ layer(services, { excludeTestServices: true, timeout: "5 minutes" })("bad input 
         statement: new Statement({ from: two.statement.from, leaves: [new Leaf({ ...first, prover: stranger }), ...rest] })
       })
       assert.strictEqual((yield* Effect.flip(system.verify(stolen)))._tag, "ProofInvalid")
-      const refused = yield* Effect.flip(world.l1.dryRun(updateOf(stolen, checkpoints.slice(0, 1))))
+      const refused = yield* Effect.flip(dryRun(world, updateOf(stolen, checkpoints.slice(0, 1))))
       assert.match(refused.message, /ST3_ProofInvalid/)
     }))
 
@@ -151,10 +156,10 @@ layer(services, { excludeTestServices: true, timeout: "5 minutes" })("bad input 
       const three = yield* system.merge(yield* system.merge(proofs[0], proofs[1]), proofs[2])
       const plan = planUpdate(three.statement.from, checkpoints.slice(0, 1), [three], { blocksPerUpdate: 1, maxBlocks: 8 }, true)
       assert.isTrue(Result.isFailure(plan))
-      const refused = yield* Effect.flip(world.l1.dryRun(updateOf(three, checkpoints.slice(0, 1))))
+      const refused = yield* Effect.flip(dryRun(world, updateOf(three, checkpoints.slice(0, 1))))
       assert.match(refused.message, /ST2_NotContinued/)
       // A checkpoint that does continue it is no help without the proof of ancestry.
-      assert.match((yield* Effect.flip(world.l1.dryRun(updateOf(three, checkpoints)))).message, /ST3_/)
+      assert.match((yield* Effect.flip(dryRun(world, updateOf(three, checkpoints)))).message, /ST3_/)
     }))
 
   it.effect("ST-2: an update towards a checkpoint that is not registered", () =>
@@ -163,7 +168,7 @@ layer(services, { excludeTestServices: true, timeout: "5 minutes" })("bad input 
       const system = yield* ProofSystem
       const invented = new Checkpoint({ ...checkpoints[0]!, stateRoot: StateRoot.make(toHex32(1n)) })
       const two = yield* system.merge(proofs[0], proofs[1])
-      assert.match((yield* Effect.flip(world.l1.dryRun(updateOf(two, [invented])))).message, /ST2_CheckpointUnknown/)
+      assert.match((yield* Effect.flip(dryRun(world, updateOf(two, [invented])))).message, /ST2_CheckpointUnknown/)
     }))
 
   it.effect("CP-1: a checkpoint off the chain", () =>

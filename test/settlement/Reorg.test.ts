@@ -9,7 +9,7 @@ import { fullBlocks } from "../../bench/Blocks.ts"
 import { checkpointOf, freshWorld, register, send, type World } from "../../bench/L1World.ts"
 import { ProverGas } from "../../src/domain/Amount.ts"
 import { genesisCheckpoint } from "../../src/domain/Checkpoint.ts"
-import { defaultShares } from "../../src/domain/Rewards.ts"
+import { defaultParameters } from "../../src/domain/ProtocolParameters.ts"
 import { rewardVaultAbi } from "../../src/l1/abi.ts"
 import type { StateUpdated } from "../../src/l1/Events.ts"
 import { L1PollInterval } from "../../src/l1/Follower.ts"
@@ -70,7 +70,7 @@ const services = connectRoles.pipe(
       blocksPerUpdate: 2,
       maxBlocks: 2,
       patience: "5 minutes",
-      shares: defaultShares,
+      parameters: defaultParameters,
       maxFeePerGas: 500n * 10n ** 9n,
       profitableOnly: false,
       replaceAfter: "30 seconds",
@@ -90,7 +90,7 @@ const settledUpdate = eventually(Effect.gen(function*() {
   const events = yield* l1.events(deployment.block, (yield* l1.latest).number)
   const updates = events.filter((event): event is StateUpdated => event._tag === "StateUpdated")
   const view = yield* Effect.flatMap(Stream.runHead((yield* CheckpointWatcher).changes()), Effect.fromOption)
-  const [mine] = yield* (yield* Store).submissions
+  const [mine] = yield* (yield* Store).allOutgoing
   if (updates.length !== 1 || view.updates !== 1 || view.tip.number !== 2 || mine?.state !== "confirmed") return yield* Effect.fail("not yet")
   return { transaction: updates[0]!.at.transaction, submission: mine }
 }))

@@ -3,12 +3,13 @@ import { Effect, FileSystem, Layer, Option, type Scope } from "effect"
 import { NodeServices } from "@effect/platform-node"
 import { SqlClient } from "effect/sql"
 import { join } from "node:path"
+import { keccak256, stringToHex } from "viem"
 import { BlockNumber, Wei } from "../../src/domain/Amount.ts"
 import { TransactionHash, toHex32 } from "../../src/domain/Hash.ts"
 import { AncestryProof, Proof } from "../../src/domain/Proof.ts"
 import { layerSqlite } from "../../src/store/Sqlite.ts"
 import * as SqliteStore from "../../src/store/SqliteStore.ts"
-import { ExpectedCredit, Outgoing, SignedBytes, Store, Submission } from "../../src/store/Store.ts"
+import { ExpectedCredit, Outgoing, type OutgoingKind, Store, Variant } from "../../src/store/Store.ts"
 import { prover, range, ref } from "../domain/builders.ts"
 
 const open = (file: string) => SqliteStore.layer.pipe(Layer.provide(layerSqlite(file)))
@@ -22,25 +23,25 @@ const acrossRestart = <A, B>(before: Effect.Effect<A, unknown, Store>, after: (a
     return yield* Effect.provide(after(a), open(file))
   }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)) as Effect.Effect<B, unknown, Exclude<Scope.Scope, Scope.Scope>>
 
-const submission = (from: number, to: number, nonce: number) =>
-  new Submission({
-    from: ref(from),
-    to: ref(to),
-    nonce,
-    raw: "0x02",
-    hash: TransactionHash.make(toHex32(BigInt(1_000 + nonce))),
-    state: "pending"
-  })
+const hashOf = (n: number) => TransactionHash.make(toHex32(BigInt(n)))
+const variant = (n: number, cancels = false) => new Variant({ raw: "0x02", hash: hashOf(5_000 + n), cancels })
 
-const flag = (epoch: number, nonce: number) =>
+const outgoing = (kind: OutgoingKind, key: string, nonce: number) =>
   new Outgoing({
-    kind: "flag",
-    key: `signal/${epoch}`,
+    kind,
+    key,
+    subject: `the ${kind} ${key}`,
+    block: kind === "update" ? BlockNumber.make(3) : null,
     nonce,
-    raw: "0x03",
-    hash: TransactionHash.make(toHex32(BigInt(2_000 + 100 * epoch + nonce))),
-    state: "pending"
+    state: "pending",
+    worth: kind === "flag" ? null : 75n,
+    expiresAt: kind === "redundant" ? 1_000n : null,
+    variants: [new Variant({ raw: "0x02", hash: keccak256(stringToHex(`${kind} ${key} ${nonce}`)) as TransactionHash, cancels: false })]
   })
+const first = outgoing("update", "0..3", 0)
+const second = outgoing("update", "3..6", 1)
+const credit = { block: BlockNumber.make(1), account: prover(1), kind: "leaf" as const, amount: Wei.make(75n), proverFees: Wei.make(100n) }
+const expectedOf = (transaction: TransactionHash) => new ExpectedCredit({ ...credit, transaction })
 
 describe("ND-1: what the store has taken survives", () => {
   it.effect("proofs, oldest first, each once", () =>
@@ -86,167 +87,165 @@ describe("ND-1: what the store has taken survives", () => {
     )
   })
 
-  it.effect("submissions with what they should bring, until they are abandoned", () => {
-    const credit = (nonce: number) =>
-      new ExpectedCredit({
-        transaction: submission(0, 3, nonce).hash,
-        block: BlockNumber.make(1),
-        account: prover(1),
-        kind: "leaf",
-        amount: Wei.make(75n)
-      })
-    return acrossRestart(
-      Effect.gen(function*() {
-        const store = yield* Store
-        yield* store.putSubmission(submission(0, 3, 0), [credit(0)])
-        yield* store.settleSubmission(submission(0, 3, 0).hash, "confirmed")
-        yield* store.putSubmission(submission(3, 6, 1), [credit(1)])
-      }),
-      () =>
-        Effect.gen(function*() {
-          const store = yield* Store
-          assert.deepStrictEqual((yield* store.submissions).map(({ state, to }) => [to.number, state]), [[3, "confirmed"], [6, "pending"]])
-          assert.deepStrictEqual(yield* store.expectedCredits, [credit(0), credit(1)])
-          yield* store.settleSubmission(submission(3, 6, 1).hash, "abandoned")
-          assert.strictEqual((yield* store.submissions).length, 1)
-          assert.deepStrictEqual(yield* store.expectedCredits, [credit(0)])
-        })
-    )
-  })
-})
-
-describe("ND-3: one transaction in flight", () => {
-  const replacement = (n: number) => new SignedBytes({ raw: `0x0${n}` as never, hash: TransactionHash.make(toHex32(BigInt(5_000 + n))) })
-  const credit = new ExpectedCredit({
-    transaction: submission(0, 3, 0).hash,
-    block: BlockNumber.make(1),
-    account: prover(1),
-    kind: "leaf",
-    amount: Wei.make(75n)
-  })
-
-  it.effect("its replacements survive in their order, and what it should bring is expected of each", () =>
+  it.effect("transactions with what they should bring, until they are abandoned", () =>
     acrossRestart(
       Effect.gen(function*() {
         const store = yield* Store
-        yield* store.putSubmission(submission(0, 3, 0), [credit])
-        yield* store.putReplacement(submission(0, 3, 0).hash, replacement(1))
-        yield* store.putReplacement(submission(0, 3, 0).hash, replacement(2))
+        assert.isTrue(yield* store.putOutgoing(first, [credit]))
+        yield* store.settleOutgoing(first.id, "confirmed")
+        assert.isTrue(yield* store.putOutgoing(second, [credit]))
       }),
       () =>
         Effect.gen(function*() {
           const store = yield* Store
-          const [kept] = yield* store.submissions
-          const hashes = [replacement(2).hash, replacement(1).hash, submission(0, 3, 0).hash]
-          assert.deepStrictEqual(kept!.variants.map(({ hash }) => hash), hashes)
-          assert.isTrue(kept!.variants.every(({ nonce }) => nonce === 0))
-          assert.deepStrictEqual((yield* store.expectedCredits).map(({ transaction }) => transaction), [...hashes].reverse())
-          yield* store.settleSubmission(kept!.hash, "abandoned")
-          assert.deepStrictEqual([yield* store.submissions, yield* store.expectedCredits], [[], []])
+          assert.deepStrictEqual(yield* store.allOutgoing, [new Outgoing({ ...first, state: "confirmed" }), second])
+          assert.deepStrictEqual(yield* store.inFlight, Option.some(second))
+          assert.deepStrictEqual(yield* store.expectedCredits, [expectedOf(first.id), expectedOf(second.id)])
+          yield* store.settleOutgoing(second.id, "abandoned")
+          assert.strictEqual((yield* store.allOutgoing).length, 1)
+          assert.deepStrictEqual(yield* store.inFlight, Option.none())
+          assert.deepStrictEqual(yield* store.expectedCredits, [expectedOf(first.id)])
         })
     ))
+})
+
+describe("ND-3: one transaction in flight", () => {
+  it.effect("its variants survive in their order, and what it should bring is expected of each that does something", () =>
+    acrossRestart(
+      Effect.gen(function*() {
+        const store = yield* Store
+        yield* store.putOutgoing(first, [credit])
+        yield* store.putVariant(first.id, variant(1))
+        yield* store.putVariant(first.id, variant(2, true))
+      }),
+      () =>
+        Effect.gen(function*() {
+          const store = yield* Store
+          const kept = Option.getOrThrow(yield* store.inFlight)
+          assert.deepStrictEqual(kept.variants, [...first.variants, variant(1), variant(2, true)] as never)
+          assert.deepStrictEqual([kept.id, kept.newest.hash, kept.newest.nonce, kept.cancelled], [first.id, variant(2).hash, 0, true])
+          assert.deepStrictEqual((yield* store.expectedCredits).map(({ transaction }) => transaction), [first.id, variant(1).hash])
+          yield* store.settleOutgoing(first.id, "abandoned")
+          assert.deepStrictEqual([yield* store.allOutgoing, yield* store.expectedCredits], [[], []])
+        })
+    ))
+
+  it.effect("a second one is not taken, of whatever kind, and nothing of it is kept", () =>
+    Effect.gen(function*() {
+      const store = yield* Store
+      assert.isTrue(yield* store.putOutgoing(first, []))
+      for (const kind of ["update", "redundant", "revert", "claim", "flag"] as const) {
+        assert.isFalse(yield* store.putOutgoing(outgoing(kind, "another", 1), [credit]))
+        assert.isTrue(Option.isNone(yield* store.outgoing(kind, "another")))
+      }
+      assert.deepStrictEqual(yield* store.allOutgoing, [first])
+      assert.deepStrictEqual(yield* store.expectedCredits, [])
+    }).pipe(Effect.provide(open(":memory:"))))
+
+  it.effect("what is done is not done again, by whatever transaction", () =>
+    Effect.gen(function*() {
+      const store = yield* Store
+      for (const [nonce, kind] of (["update", "redundant", "revert", "claim", "flag"] as const).entries()) {
+        const deed = outgoing(kind, "deed", nonce)
+        assert.isTrue(yield* store.putOutgoing(deed, []), "the same key of another kind is another deed")
+        yield* store.settleOutgoing(deed.id, "confirmed")
+        assert.isFalse(yield* store.putOutgoing(deed, []), "the same bytes")
+        assert.isFalse(yield* store.putOutgoing(outgoing(kind, "deed", nonce + 1), []), "others")
+        assert.deepStrictEqual(yield* store.outgoing(kind, "deed"), Option.some(new Outgoing({ ...deed, state: "confirmed" })))
+      }
+      assert.isTrue(Option.isNone(yield* store.inFlight))
+    }).pipe(Effect.provide(open(":memory:"))))
+
+  it.effect("what was given up may be done after all, by the same bytes or by others", () =>
+    Effect.gen(function*() {
+      const store = yield* Store
+      for (let time = 0; time < 2; time++) {
+        assert.isTrue(yield* store.putOutgoing(first, [credit]))
+        assert.deepStrictEqual(yield* store.allOutgoing, [first])
+        assert.deepStrictEqual(yield* store.expectedCredits, [expectedOf(first.id)])
+        yield* store.settleOutgoing(first.id, "abandoned")
+      }
+      const dearer = outgoing("update", "0..3", 4)
+      assert.isTrue(yield* store.putOutgoing(dearer, []))
+      assert.isFalse(yield* store.putOutgoing(first, [credit]), "but not by both")
+      assert.deepStrictEqual(yield* store.allOutgoing, [dearer])
+    }).pipe(Effect.provide(open(":memory:"))))
+
+  it.effect("what L1 took back is found by its nonce", () =>
+    Effect.gen(function*() {
+      const store = yield* Store
+      for (const each of [first, second]) {
+        yield* store.putOutgoing(each, [])
+        assert.deepStrictEqual(yield* store.confirmedFrom(each.nonce), [], "it is pending")
+        yield* store.settleOutgoing(each.id, "confirmed")
+      }
+      const nonces = Effect.fnUntraced(function*(from: number) {
+        return (yield* store.confirmedFrom(from)).map(({ nonce }) => nonce)
+      })
+      assert.deepStrictEqual([yield* nonces(0), yield* nonces(1), yield* nonces(2)], [[0, 1], [1], []])
+    }).pipe(Effect.provide(open(":memory:"))))
 
   it.effect("what a store of the first version holds is found again", () =>
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
       const file = join(yield* fs.makeTempDirectoryScoped(), "node.db")
-      yield* Effect.provide(Effect.flatMap(Store, (store) => store.putSubmission(submission(0, 3, 0), [credit])), open(file))
+      yield* Effect.provide(Store, open(file))
+      const [from, to] = [ref(0), ref(3)]
+      // As that version wrote them: the same blocks were settled by the second of two transactions, which was replaced once.
       yield* Effect.provide(
         Effect.gen(function*() {
           const sql = yield* SqlClient.SqlClient
-          yield* sql`DROP INDEX outgoing_once`
-          yield* sql`ALTER TABLE outgoing DROP COLUMN kind`
-          yield* sql`ALTER TABLE outgoing DROP COLUMN key`
-          yield* sql`ALTER TABLE outgoing RENAME TO submissions`
-          yield* sql`DROP TABLE replacements`
-          yield* sql`DELETE FROM migrations WHERE migration_id > 1`
+          yield* sql`DROP TABLE variants`
+          yield* sql`DROP TABLE expected_credits`
+          yield* sql`DROP TABLE outgoing`
+          yield* sql`DELETE FROM migrations WHERE migration_id > 2`
+          yield* sql`CREATE TABLE submissions (
+            hash TEXT PRIMARY KEY, to_number INTEGER NOT NULL, nonce INTEGER NOT NULL, state TEXT NOT NULL, body TEXT NOT NULL
+          ) STRICT`
+          yield* sql`CREATE UNIQUE INDEX one_submission_in_flight ON submissions (state) WHERE state = 'pending'`
+          yield* sql`CREATE TABLE expected_credits (
+            hash TEXT NOT NULL REFERENCES submissions (hash), position INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (hash, position)
+          ) STRICT`
+          yield* sql`CREATE TABLE replacements (
+            submission TEXT NOT NULL REFERENCES submissions (hash), position INTEGER NOT NULL, hash TEXT NOT NULL UNIQUE, body TEXT NOT NULL,
+            PRIMARY KEY (submission, position)
+          ) STRICT`
+          for (const [nonce, state] of [[0, "confirmed"], [1, "pending"]] as const) {
+            const body = JSON.stringify({ from, to, nonce, raw: "0x02", hash: hashOf(nonce), state })
+            yield* sql`INSERT INTO submissions VALUES (${hashOf(nonce)}, 3, ${nonce}, ${state}, ${body})`
+            const { block, account, kind } = credit
+            yield* sql`INSERT INTO expected_credits VALUES (${hashOf(nonce)}, 0, ${JSON.stringify({ transaction: hashOf(nonce), block, account, kind, amount: "75" })})`
+          }
+          yield* sql`INSERT INTO replacements VALUES (${hashOf(1)}, 1, ${hashOf(2)}, ${JSON.stringify({ raw: "0x03", hash: hashOf(2) })})`
         }),
         layerSqlite(file)
       )
       yield* Effect.provide(
         Effect.gen(function*() {
           const store = yield* Store
-          assert.deepStrictEqual(yield* store.submissions, [submission(0, 3, 0)])
-          assert.deepStrictEqual(yield* store.expectedCredits, [credit])
+          const update = new Outgoing({
+            kind: "update",
+            key: `${from.hash}..${to.hash}`,
+            subject: "the update to block 3",
+            block: to.number,
+            nonce: 1,
+            state: "pending",
+            worth: null,
+            expiresAt: null,
+            variants: [
+              new Variant({ raw: "0x02", hash: hashOf(1), cancels: false }),
+              new Variant({ raw: "0x03", hash: hashOf(2), cancels: false })
+            ]
+          })
+          assert.deepStrictEqual(yield* store.allOutgoing, [update], "the older one of two that do the same is given up")
+          const { proverFees: _, ...former } = credit
+          assert.deepStrictEqual(yield* store.expectedCredits, [1, 2].map((n) => new ExpectedCredit({ ...former, transaction: hashOf(n) })))
+          yield* store.settleOutgoing(update.id, "confirmed")
+          assert.isTrue(yield* store.putOutgoing(second, [credit]), "and it goes on from there")
         }),
         open(file)
       )
     }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)))
-
-  it.effect("a second one is not taken, and nothing of it is kept", () =>
-    Effect.gen(function*() {
-      const store = yield* Store
-      assert.isTrue(yield* store.putSubmission(submission(0, 3, 0), []))
-      assert.isFalse(yield* store.putSubmission(submission(0, 6, 1), [credit]))
-      assert.isFalse(yield* store.putOutgoing(flag(1, 1)))
-      assert.strictEqual((yield* store.submissions).length, 1)
-      assert.deepStrictEqual(yield* store.expectedCredits, [])
-      assert.isTrue(Option.isNone(yield* store.outgoing("flag", "signal/1")))
-    }).pipe(Effect.provide(open(":memory:"))))
-
-  it.effect("an update that was given up may be made again, to the same bytes too", () =>
-    Effect.gen(function*() {
-      const store = yield* Store
-      for (let time = 0; time < 2; time++) {
-        assert.isTrue(yield* store.putSubmission(submission(0, 3, 0), [credit]))
-        assert.deepStrictEqual(yield* store.submissions, [submission(0, 3, 0)])
-        assert.deepStrictEqual(yield* store.expectedCredits, [credit])
-        yield* store.settleSubmission(submission(0, 3, 0).hash, "abandoned")
-      }
-      assert.isTrue(yield* store.putSubmission(submission(0, 6, 0), []), "or to others")
-    }).pipe(Effect.provide(open(":memory:"))))
-
-  it.effect("of any kind: whatever is pending survives, and holds the others back", () =>
-    acrossRestart(
-      Effect.gen(function*() {
-        const store = yield* Store
-        assert.isTrue(Option.isNone(yield* store.inFlight))
-        assert.isTrue(yield* store.putOutgoing(flag(1, 0)))
-        yield* store.putReplacement(flag(1, 0).hash, replacement(1))
-      }),
-      () =>
-        Effect.gen(function*() {
-          const store = yield* Store
-          const pending = Option.getOrThrow(yield* store.inFlight)
-          assert.deepStrictEqual(pending, new Outgoing({ ...flag(1, 0), replacements: [replacement(1)] }))
-          assert.deepStrictEqual(pending.variants.map(({ hash }) => hash), [replacement(1).hash, flag(1, 0).hash])
-          assert.isFalse(yield* store.putSubmission(submission(0, 3, 1), []))
-          assert.deepStrictEqual(yield* store.submissions, [], "a flag is no update")
-          yield* store.settleSubmission(flag(1, 0).hash, "confirmed")
-          assert.isTrue(yield* store.putSubmission(submission(0, 3, 1), []))
-          const update = Option.getOrThrow(yield* store.inFlight)
-          assert.deepStrictEqual([update.kind, update.hash, update.nonce], ["update", submission(0, 3, 1).hash, 1])
-        })
-    ))
-
-  it.effect("a key is used once, however it ended", () =>
-    Effect.gen(function*() {
-      const store = yield* Store
-      for (const state of ["confirmed", "abandoned"] as const) {
-        const epoch = state === "confirmed" ? 1 : 2
-        assert.isTrue(yield* store.putOutgoing(flag(epoch, epoch)))
-        yield* store.settleSubmission(flag(epoch, epoch).hash, state)
-        assert.isFalse(yield* store.putOutgoing(flag(epoch, epoch)), "the same bytes")
-        assert.isFalse(yield* store.putOutgoing(flag(epoch, epoch + 10)), "others")
-        assert.strictEqual(Option.getOrThrow(yield* store.outgoing("flag", `signal/${epoch}`)).state, state)
-      }
-      assert.isTrue(Option.isNone(yield* store.inFlight))
-    }).pipe(Effect.provide(open(":memory:"))))
-
-  it.effect("what L1 took back is on its way again, unless something else is", () =>
-    Effect.gen(function*() {
-      const store = yield* Store
-      yield* store.putSubmission(submission(0, 3, 0), [])
-      assert.isTrue(yield* store.reopen(submission(0, 3, 0).hash), "it is on its way")
-      yield* store.settleSubmission(submission(0, 3, 0).hash, "confirmed")
-      yield* store.putOutgoing(flag(1, 1))
-      assert.isFalse(yield* store.reopen(submission(0, 3, 0).hash))
-      assert.strictEqual((yield* store.submissions)[0]!.state, "confirmed")
-      yield* store.settleSubmission(flag(1, 1).hash, "abandoned")
-      assert.isTrue(yield* store.reopen(submission(0, 3, 0).hash))
-      assert.strictEqual((yield* store.submissions)[0]!.state, "pending")
-      assert.isFalse(yield* store.reopen(flag(1, 1).hash), "what was given up stays given up")
-    }).pipe(Effect.provide(open(":memory:"))))
 })
 
 describe("ND-4: attempts", () => {

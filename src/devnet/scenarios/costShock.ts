@@ -38,7 +38,7 @@ const configure = (config: DevnetConfig): DevnetConfig => ({
   blocksPerUpdate: 2,
   // Whatever is passed over splits the blocks between: a rest of any size is settled soon.
   patience: Duration.seconds(10),
-  operators: Array.from({ length: 2 }, () => ({ ...defaultPolicy, reservationPrice: before, flagAfter: Duration.seconds(5) }))
+  operators: Array.from({ length: 2 }, () => ({ ...defaultPolicy, reservationPrice: before, provingCost: before, flagAfter: Duration.seconds(5) }))
 })
 
 export const costShock: Scenario = {
@@ -59,7 +59,7 @@ export const costShock: Scenario = {
       (update) => [undefined, { tip: update.to.number, transaction: update.at.transaction }] as const
     ))
 
-    yield* Effect.forEach(operators, ({ setReservationPrice }) => setReservationPrice(after))
+    yield* Effect.forEach(operators, ({ reprice }) => reprice(after))
     const shocked = yield* see("reservation prices rise to five times, and blocks are passed over", Effect.map(
       Effect.forEach(operators, ({ name, node }) =>
         Effect.map(
