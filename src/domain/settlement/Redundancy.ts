@@ -16,7 +16,7 @@ export interface Redundancy {
 }
 
 /**
- * Who may prove an update again: the checkpoint that continues it draws one of the provers of its registration, and the next in
+ * Who may prove an update again: the first checkpoint that continues it draws one of the provers of its registration, and the next in
  * order stands in for whoever submitted the update; the zero address where that is nobody else.
  */
 export const redundancyHolder = (registry: Registry, provers: Provers, checkpoint: CheckpointId, submitter: Address): Address => {

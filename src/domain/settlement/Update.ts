@@ -141,7 +141,9 @@ export const submit = (
     const firstNumber = BlockNumber.make(tip.number + 1)
     const bonuses = bonusesOf(chain, update.checkpoints, leaves.map((_, i) => firstNumber + i), now)
     const paid = reward(forfeits.state, parameters, { leaves, firstNumber, mergers: update.mergers, bonuses, submitter: payee, bounty }, now)
-    const holder = redundancyHolder(chain.registry, chain.provers, checkpointId, submitter)
+    // The first that continues END: an update may name later ones, but must not choose its redundancy holder by it.
+    const continues = update.checkpoints.find(({ number }) => number >= toNumber)!
+    const holder = redundancyHolder(chain.registry, chain.provers, continues.id, submitter)
     const opened = openRedundancy(parameters, {
       from: new BlockRef({ hash: tip.hash, number: tip.number }),
       leaves,

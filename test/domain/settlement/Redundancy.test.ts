@@ -52,6 +52,17 @@ describe("RW-4: who holds the redundancy turn", () => {
     assert.deepEqual([1, 2].map((depth) => holderFor(depth, bystander, [first, second], [third])), [second, first])
   })
 
+  it("RW-4: naming later checkpoints than END needs chooses nobody else", () => {
+    const scenario = new Scenario()
+    scenario.provers(first, second, third)
+    const checkpoints = [1, 2, 3].map((number) => scenario.checkpoint(number))
+    // The last one named is of depth 3, whose turn would be the first's.
+    const [opened] = only(scenario.submit(scenario.updateTo(2, checkpoints)), "RedundancyOpened")
+    assert.strictEqual(opened!.holder, third)
+    // Nor does naming earlier ones: depth 3.
+    assert.strictEqual(only(scenario.submit(scenario.updateTo(3, checkpoints)), "RedundancyOpened")[0]!.holder, first)
+  })
+
   it("RW-4: the next in order stands in for the submitter, and nobody where that is the submitter too", () => {
     assert.strictEqual(holderFor(1, second, [first, second, third]), third)
     assert.strictEqual(holderFor(2, third, [first, second, third]), first)
