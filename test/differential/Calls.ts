@@ -114,14 +114,16 @@ export const transactionOf = (
     case "SubmitUpdate": {
       const { checkpoints, from, leaves, mergers, system } = event.update
       const [end, last] = [leaves[leaves.length - 1]?.blockHash, checkpoints[checkpoints.length - 1]?.blockHash]
-      const path = end === undefined || last === undefined || end === last ? [] : [last]
+      // Between END and the checkpoint's block one hash or none; where END is that block, L1 ignores what is named.
+      const ancestry = leaves.length % 2 === 0 ? [from] : []
+      const path = end === undefined || last === undefined || end === last ? [] : [...ancestry, last]
       return to(at.state, "StateUpdate", "submit", [{
         system,
         from,
         leaves,
         mergers,
         checkpoints: checkpoints.map(struct),
-        ancestry: [],
+        ancestry,
         proof: proofOf(from, leaves, mergers, path, event.proofHolds)
       }])
     }

@@ -17,9 +17,15 @@ export interface Compiled {
   readonly bytecode: Hex
 }
 
+interface Contract {
+  readonly abi: Abi
+  readonly evm: { readonly bytecode: { readonly object: string } }
+}
+
 interface Output {
   readonly errors?: ReadonlyArray<{ readonly severity: string; readonly formattedMessage: string }>
-  readonly contracts: Readonly<Record<string, Readonly<Record<string, { readonly abi: Abi; readonly evm: { readonly bytecode: { readonly object: string } } }>>>>
+  /** By file, then by name. */
+  readonly contracts: Readonly<Record<string, Readonly<Record<string, Contract>>>>
 }
 
 const located = (name: string) => path.join(packageRoot, name.startsWith("solady/") ? `node_modules/solady/src/${name.slice(7)}` : name)

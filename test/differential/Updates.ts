@@ -40,14 +40,15 @@ const goodUpdate = (draft: Draft): Update | undefined => {
   const reach = Math.min(last.number, tip.number + longest)
   const end = random.chance(1, 2) ? reach : tip.number + 1 + random.integer(reach - tip.number)
   const older = passed(draft).slice(1)
+  // Naming checkpoints that the tip has passed already is no use and no harm.
+  const surplus = random.chance(1, 6) && older.length > 0 ? older.slice(-1 - random.integer(Math.min(2, older.length))) : []
   const system = random.chance(1, 2) ? plainSystem : mergingSystem
   return {
     system,
     from: tip.hash,
     leaves: drawLeaves(draft, tip.number + 1, end),
     mergers: system === mergingSystem ? drawMergers(draft) : [],
-    // Naming checkpoints that the tip has passed already is no use and no harm.
-    checkpoints: [...(random.chance(1, 6) && older.length > 0 ? older.slice(-1 - random.integer(Math.min(2, older.length))) : []), ...beyond.slice(0, place + 1)]
+    checkpoints: [...surplus, ...beyond.slice(0, place + 1)]
   }
 }
 
@@ -154,7 +155,10 @@ export const drawRedundancy = (draft: Draft): Call<"SubmitRedundant"> | undefine
     [1, () => as({ transition: { ...transition, settledAt: transition.settledAt + 1n } })],
     [1, () => as({ transition: { ...transition, shares: shares.with(place, shares[place]! + 1n) } })],
     [1, () => as({ transition: { ...transition, leaves: leaves.with(place, asProver(leaves[place]!, anyone(random))) } })],
-    [1, () => as({ transition: { ...transition, leaves: leaves.with(place, new Leaf({ ...leaves[place]!, proverFees: Wei.make(1n), proverGas: ProverGas.make(1n) })) } })]
+    [1, () => {
+      const other = new Leaf({ ...leaves[place]!, proverFees: Wei.make(1n), proverGas: ProverGas.make(1n) })
+      return as({ transition: { ...transition, leaves: leaves.with(place, other) } })
+    }]
   ])()
 }
 

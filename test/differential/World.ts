@@ -221,7 +221,8 @@ export class World {
         const place = contracts.findIndex((each, i) => each !== pure[i])
         if (place >= 0 || contracts.length !== pure.length) {
           const from = place < 0 ? contracts.length : place
-          return { call, what: `event ${from} of ${event._tag}`, contracts: contracts.slice(from).join("\n") || "none", pure: pure.slice(from).join("\n") || "none" }
+          const rest = (events: ReadonlyArray<string>) => events.slice(from).join("\n") || "none"
+          return { call, what: `event ${from} of ${event._tag}`, contracts: rest(contracts), pure: rest(pure) }
         }
         coverage?.note(event._tag)
         for (const { _tag } of effects) coverage?.saw(_tag)
