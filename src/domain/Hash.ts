@@ -65,6 +65,9 @@ export type Address = typeof Address.Type
 /** The checksum form of an address however it was written. */
 export const toAddress = (text: string): Address => Address.make(getAddress(text))
 
+/** The address that stands for nobody. */
+export const zeroAddress: Address = toAddress(`0x${"0".repeat(40)}`)
+
 /** A field element as 32 bytes of hex. */
 export const toHex32 = (value: bigint): Bytes32 => `0x${value.toString(16).padStart(64, "0")}`
 

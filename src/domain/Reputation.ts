@@ -24,8 +24,8 @@ export const noReputation: Reputation = { amount: 0n, workedAt: 0n, updates: 0 }
 const highestReputation = (1n << 80n) - 1n
 const highestTotal = (1n << 96n) - 1n
 
-/** After so many half-lives nothing is left of any reputation. */
-const longestMemory = 80n
+/** After so many half-lives nothing is left, not even of the largest total. */
+const longestMemory = 96n
 
 /** ln 2 in millionths. */
 const ln2 = 693_147n

@@ -3,7 +3,7 @@ import { Context, Duration, Effect } from "effect"
 import { ProverGas, ProverPrice, Wei } from "../../domain/Amount.ts"
 import { signalOne } from "../../domain/Block.ts"
 import { PriceRule } from "../../domain/ProverPrice.ts"
-import { DevnetLedgerConfig, devnetPriceRule } from "../../ledger/DevnetLedgerConfig.ts"
+import { devnetPriceRule } from "../../ledger/DevnetLedgerConfig.ts"
 import { LedgerSource } from "../../ledger/LedgerSource.ts"
 import { TreePlanner } from "../../roles/TreePlanner.ts"
 import { defaultPolicy, type DevnetConfig } from "../DevnetConfig.ts"
@@ -34,7 +34,7 @@ const price = new PriceRule({
 const configure = (config: DevnetConfig): DevnetConfig => ({
   ...config,
   parameters,
-  ledger: new DevnetLedgerConfig({ ...paced(config, Duration.seconds(6)), price }),
+  ledger: paced(config, Duration.seconds(6), price),
   blocksPerUpdate: 2,
   // Whatever is passed over splits the blocks between: a rest of any size is settled soon.
   patience: Duration.seconds(10),
