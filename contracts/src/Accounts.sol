@@ -16,11 +16,6 @@ abstract contract Accounts is IReputation {
         uint32 updates;
     }
 
-    struct Total {
-        uint96 reputation;
-        uint40 since;
-    }
-
     uint256 private constant ONE = 1e9;
     /// @dev The natural logarithm of 2, in millionths.
     uint256 private constant LN2 = 693_147;
@@ -28,7 +23,9 @@ abstract contract Accounts is IReputation {
 
     uint32 private immutable _halfLife;
     mapping(address account => Account) internal _accounts;
-    Total private _total;
+    // The total stands beside what the vault reads with every reward: declared last, it leaves its word open.
+    uint96 private _total;
+    uint40 private _totalAt;
 
     /// @notice A half-life of no time: nothing would ever count.
     error FM3_NoHalfLife();
@@ -46,7 +43,7 @@ abstract contract Accounts is IReputation {
 
     /// @inheritdoc IReputation
     function totalReputation() public view returns (uint256) {
-        return _decayed(_total.reputation, block.timestamp - _total.since);
+        return _decayed(_total, block.timestamp - _totalAt);
     }
 
     // All narrowing below is of values that were just held below the type's maximum, or of times.
@@ -64,9 +61,8 @@ abstract contract Accounts is IReputation {
 
     function _addToTotal(uint256 gas) internal {
         uint256 grown = totalReputation() + gas;
-        _total = Total({
-            reputation: grown < type(uint96).max ? uint96(grown) : type(uint96).max, since: uint40(block.timestamp)
-        });
+        _total = grown < type(uint96).max ? uint96(grown) : type(uint96).max;
+        _totalAt = uint40(block.timestamp);
     }
 
     /// @dev ST-6: halves a reputation where it stands, so that its decay goes on from when it last grew.
@@ -76,7 +72,8 @@ abstract contract Accounts is IReputation {
         lost = _decayed(reputation, block.timestamp - account.workedAt) / 2;
         account.reputation = reputation - reputation / 2;
         uint256 total = totalReputation();
-        _total = Total({reputation: uint96(lost < total ? total - lost : 0), since: uint40(block.timestamp)});
+        _total = uint96(lost < total ? total - lost : 0);
+        _totalAt = uint40(block.timestamp);
     }
 
     // forge-lint: disable-end(unsafe-typecast)

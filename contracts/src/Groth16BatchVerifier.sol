@@ -110,15 +110,16 @@ contract Groth16BatchVerifier is IProofVerifier {
 
         uint256 parent = _requireInField(from);
         for (uint256 i; i < leaves.length; ++i) {
+            Leaf calldata leaf = leaves[i];
             uint256 coefficient = _coefficient(seed, i);
-            uint256 blockHash = _requireInField(leaves[i].blockHash);
+            uint256 blockHash = _requireInField(leaf.blockHash);
             uint256[] memory scalars = sums.blockScalars;
             _accumulate(scalars, 0, coefficient, 1);
             _accumulate(scalars, 1, coefficient, parent);
             _accumulate(scalars, 2, coefficient, blockHash);
-            _accumulate(scalars, 3, coefficient, uint160(leaves[i].prover));
-            _accumulate(scalars, 4, coefficient, leaves[i].proverFees);
-            _accumulate(scalars, 5, coefficient, leaves[i].proverGas);
+            _accumulate(scalars, 3, coefficient, uint160(leaf.prover));
+            _accumulate(scalars, 4, coefficient, leaf.proverFees);
+            _accumulate(scalars, 5, coefficient, leaf.proverGas);
             _addProof(proof, i, coefficient, pairs, sums.blockC);
             parent = blockHash;
         }
@@ -140,9 +141,10 @@ contract Groth16BatchVerifier is IProofVerifier {
     /// @return words The block key's 26 words, then the ancestry key's last 10 (delta and bases); the first 10 are shared.
     function verifyingKeys() public view returns (uint256[] memory words) {
         bytes memory packed = SSTORE2.read(_keys);
-        words = new uint256[](packed.length / 32);
+        // The same bytes, their length in words.
         assembly ("memory-safe") {
-            mcopy(add(words, 32), add(packed, 32), mload(packed))
+            words := packed
+            mstore(words, shr(5, mload(packed)))
         }
     }
 
@@ -154,19 +156,30 @@ contract Groth16BatchVerifier is IProofVerifier {
         uint256[] memory pairs,
         uint256[2] memory sumC
     ) private view {
-        uint256[8] memory words;
+        uint256 ax;
+        uint256 ay;
+        uint256 cx;
+        uint256 cy;
+        uint256 pair;
         assembly ("memory-safe") {
-            calldatacopy(words, add(proof.offset, mul(index, PROOF_LENGTH)), PROOF_LENGTH)
+            let words := add(proof.offset, mul(index, PROOF_LENGTH))
+            pair := add(add(pairs, 32), mul(index, 192))
+            calldatacopy(pair, words, 192)
+            ax := mload(pair)
+            ay := mload(add(pair, 32))
+            cx := calldataload(add(words, 192))
+            cy := calldataload(add(words, 224))
         }
         // The first coefficient is one: the addition and the pairing check these points then.
         if (index != 0) {
-            (words[0], words[1]) = _multiply(words[0], words[1], coefficient);
-            (words[6], words[7]) = _multiply(words[6], words[7], coefficient);
+            (ax, ay) = _multiply(ax, ay, coefficient);
+            (cx, cy) = _multiply(cx, cy, coefficient);
+            assembly ("memory-safe") {
+                mstore(pair, ax)
+                mstore(add(pair, 32), ay)
+            }
         }
-        assembly ("memory-safe") {
-            mcopy(add(add(pairs, 32), mul(index, 192)), words, 192)
-        }
-        (sumC[0], sumC[1]) = _add(sumC[0], sumC[1], words[6], words[7]);
+        (sumC[0], sumC[1]) = _add(sumC[0], sumC[1], cx, cy);
     }
 
     /// @dev The right-hand sides, negated so that the whole product must be one.

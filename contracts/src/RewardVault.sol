@@ -38,15 +38,16 @@ contract RewardVault is IRewardVault, Accounts {
     uint16 private immutable _redundancyShare;
     uint16 private immutable _reserveShare;
 
-    // The balances that every update moves share one word: the sum of all but credits is held below 2^80 wei (1.2 million
-    // ether), and moves between them keep it.
+    // The sum of all balances but credits is held below 2^80 wei (1.2 million ether), and moves between them keep it. These
+    // two fill the word of the total reputation, which every update touches as well; the next three share one.
+    /// @dev Number of the present window of time, counted from the Unix epoch.
+    uint40 private _window;
+    /// @dev Redundancy shares of updates in the window before.
+    uint80 private _old;
+    /// @dev Those of updates in the present window.
+    uint80 private _young;
     uint80 private _unallocated;
     uint80 private _protocolReserve;
-    /// @dev Redundancy shares of updates in the present window.
-    uint80 private _young;
-    /// @dev Those of updates in the window before.
-    uint80 private _old;
-    uint40 private _window;
 
     /// @notice Fixes who may credit and how pots are split.
     /// @param stateUpdate_ The only contract that may credit. It may be deployed later: its constructor checks the link.
@@ -223,7 +224,7 @@ contract RewardVault is IRewardVault, Accounts {
         return uint80(msg.value);
     }
 
-    /// @dev RW-4: moves on what can no longer be earned. Windows are counted from the Unix epoch.
+    /// @dev RW-4: moves on what can no longer be earned.
     function _lapse() private {
         uint40 window = uint40(block.timestamp) / redundancyWindow;
         uint40 last = _window;
@@ -254,31 +255,47 @@ contract RewardVault is IRewardVault, Accounts {
     ) private returns (uint256 redundancy) {
         uint256 work = merged ? _leafShare : uint256(_leafShare) + _mergeShare;
         uint256 pot = fees + bonus;
-        uint256 earned = pot * work / BASIS_POINTS;
-        uint256 merge = merged ? pot * _mergeShare / BASIS_POINTS : 0;
-        uint256 submission = pot * _submissionShare / BASIS_POINTS;
-        redundancy = pot * _redundancyShare / BASIS_POINTS;
-        totals.fees += fees;
-        totals.bonuses += bonus;
-        totals.merge += merge;
-        totals.redundancy += redundancy;
-        // What division leaves over goes to the reserve, so that the parts sum to the pot exactly.
-        totals.reserve += pot - earned - merge - submission - redundancy;
-        totals.gas += leaf.proverGas;
-        // ST-6: nobody earns the submission in another prover's turn.
-        if (submitter == address(0)) totals.reserve += submission;
-        else totals.submission += submission;
-
-        if (earned != 0 || leaf.proverGas != 0) {
-            Account memory account = _accounts[leaf.prover];
-            account.credit += uint96(earned);
-            if (leaf.proverGas != 0) _work(account, leaf.proverGas);
-            _accounts[leaf.prover] = account;
+        uint256 earned;
+        uint256 submission;
+        // Nothing here can overflow: a pot and all sums of pots are below 2^80, gas of blocks below 2^64 each, and the shares
+        // sum to the whole.
+        unchecked {
+            earned = pot * work / BASIS_POINTS;
+            submission = pot * _submissionShare / BASIS_POINTS;
+            redundancy = pot * _redundancyShare / BASIS_POINTS;
+            // What division leaves over goes to the reserve, so that the parts sum to the pot exactly.
+            uint256 rest = pot - earned - submission - redundancy;
+            if (merged) {
+                uint256 merge = pot * _mergeShare / BASIS_POINTS;
+                totals.merge += merge;
+                rest -= merge;
+            }
+            totals.fees += fees;
+            totals.bonuses += bonus;
+            totals.redundancy += redundancy;
+            totals.gas += leaf.proverGas;
+            // ST-6: nobody earns the submission in another prover's turn.
+            if (submitter == address(0)) {
+                totals.reserve += rest + submission;
+                submission = 0;
+            } else {
+                totals.reserve += rest;
+                totals.submission += submission;
+            }
         }
-        uint256 fromFees = fees * work / BASIS_POINTS;
-        if (fromFees != 0) emit Credited(number, leaf.prover, Kind.Leaf, fromFees);
-        if (earned != fromFees) emit Credited(number, leaf.prover, Kind.Bonus, earned - fromFees);
-        if (submission != 0 && submitter != address(0)) emit Credited(number, submitter, Kind.Submission, submission);
+
+        address prover = leaf.prover;
+        uint256 gas = leaf.proverGas;
+        if (earned != 0 || gas != 0) {
+            Account memory account = _accounts[prover];
+            account.credit += uint96(earned);
+            if (gas != 0) _work(account, gas);
+            _accounts[prover] = account;
+        }
+        uint256 fromFees = bonus == 0 ? earned : fees * work / BASIS_POINTS;
+        if (fromFees != 0) emit Credited(number, prover, Kind.Leaf, fromFees);
+        if (earned != fromFees) emit Credited(number, prover, Kind.Bonus, earned - fromFees);
+        if (submission != 0) emit Credited(number, submitter, Kind.Submission, submission);
     }
 
     /// @dev RW-3: every merge earns the same, whatever it merged.

@@ -63,7 +63,8 @@ contract StateUpdate is Turns {
         ) {
             revert RW6_RampInvalid(parameters.bonusRamp);
         }
-        redundancyWindow = parameters.redundancyWindow;
+        // Its own: the vault puts shares aside by the same length of time.
+        redundancyWindow = vault_.redundancyWindow();
         proofDeadline = parameters.proofDeadline;
         targetLag = parameters.targetLag;
         bonusRamp = parameters.bonusRamp;
@@ -113,7 +114,9 @@ contract StateUpdate is Turns {
         Transition calldata transition = redundancy.transition;
         uint256 count = transition.leaves.length;
         bytes32 toHash = count == 0 ? bytes32(0) : transition.leaves[count - 1].blockHash;
-        if (count == 0 || boundary[toHash].claim != _claimOf(transition)) revert RW4_TransitionUnknown(toHash);
+        if (count == 0 || boundary[toHash].claim != _claimOf(abi.encode(transition))) {
+            revert RW4_TransitionUnknown(toHash);
+        }
         address holder = transition.holder;
         if (msg.sender != holder) revert RW4_NotYourTurn(holder);
         uint256 closesAt = transition.settledAt + redundancyWindow;
@@ -166,7 +169,9 @@ contract StateUpdate is Turns {
         // forge-lint: disable-next-line(unsafe-typecast)
         uint64 toNumber = fromNumber + uint64(leaves.length);
         (address payee, uint80 bounty) = _designate(toNumber);
-        uint256[] memory bonuses = _bonuses(update.checkpoints, id, fromNumber + 1, leaves.length);
+        (Checkpoint[] calldata passed, bytes32 lastId) = _withoutSurplus(update.checkpoints, id, toNumber);
+        (, uint40 registeredAt,, uint48 depth, uint32 among,) = registry.record(lastId);
+        uint256[] memory bonuses = _bonuses(passed, registeredAt, fromNumber + 1, leaves.length);
         _moveTip(toHash, toNumber);
         emit StateUpdated(fromHash, toHash, fromNumber, toNumber, update.system, msg.sender, id);
         uint256[] memory shares = vault.reward(leaves, update.mergers, bonuses, fromNumber + 1, payee, bounty);
@@ -174,9 +179,25 @@ contract StateUpdate is Turns {
             proven: true,
             number: toNumber,
             claim: _openRedundancy(
-                Transition(fromHash, fromNumber, leaves, shares, _redundancyHolder(id), uint64(block.timestamp))
+                Transition(
+                    fromHash, fromNumber, leaves, shares, _redundancyHolder(depth, among), uint64(block.timestamp)
+                )
             )
         });
+    }
+
+    /// @dev RW-4: the checkpoint that draws the holder is the first that continues END. An update may name later ones, but
+    /// must not choose its holder by it.
+    function _withoutSurplus(Checkpoint[] calldata named, bytes32 id, uint64 toNumber)
+        private
+        pure
+        returns (Checkpoint[] calldata, bytes32)
+    {
+        uint256 last = named.length - 1;
+        for (; last != 0 && named[last - 1].number >= toNumber; --last) {
+            id = named[last].parentId;
+        }
+        return (named[:last + 1], id);
     }
 
     /// @dev RW-4: what a redundant proof will be held against; nothing where nobody holds the turn.
@@ -194,43 +215,43 @@ contract StateUpdate is Turns {
             paid,
             transition.shares
         );
-        return _claimOf(transition);
+        return _claimOf(abi.encode(transition));
     }
 
     /// @dev RW-4: the checkpoint's place in the chain draws the holder, the next one in order stands in for the submitter.
-    function _redundancyHolder(bytes32 id) private view returns (address holder) {
-        (,,, uint48 depth, uint32 among,) = registry.record(id);
+    function _redundancyHolder(uint256 depth, uint256 among) private view returns (address holder) {
         holder = provers.proverAt(depth, among);
-        if (holder == msg.sender) holder = provers.proverAt(uint256(depth) + 1, among);
+        if (holder == msg.sender) holder = provers.proverAt(depth + 1, among);
         if (holder == msg.sender) holder = address(0);
     }
 
-    function _claimOf(Transition memory transition) private pure returns (uint184) {
+    function _claimOf(bytes memory transition) private pure returns (uint184) {
         // The lower 184 bits: the rest of the word is the boundary's.
         // forge-lint: disable-next-line(unsafe-typecast)
-        return uint184(uint256(keccak256(abi.encode(transition))));
+        return uint184(uint256(keccak256(transition)));
     }
 
     /// @dev RW-6: the age bonus of each new block; empty while the oldest checkpoint of them is within the target lag.
-    function _bonuses(Checkpoint[] calldata passed, bytes32 lastId, uint64 firstNumber, uint256 count)
+    /// @param lastAt When the last of the checkpoints was registered.
+    function _bonuses(Checkpoint[] calldata passed, uint40 lastAt, uint64 firstNumber, uint256 count)
         private
         view
         returns (uint256[] memory bonuses)
     {
         uint256 place;
         while (passed[place].number < firstNumber) ++place;
-        uint256 bonus = _bonusOf(passed, place, lastId);
+        uint256 bonus = _bonusOf(passed, place, lastAt);
         if (bonus == 0) return bonuses;
         bonuses = new uint256[](count);
         for (uint256 i; i < count; ++i) {
-            if (passed[place].number < firstNumber + i) bonus = _bonusOf(passed, ++place, lastId);
+            if (passed[place].number < firstNumber + i) bonus = _bonusOf(passed, ++place, lastAt);
             bonuses[i] = bonus;
         }
     }
 
-    function _bonusOf(Checkpoint[] calldata passed, uint256 place, bytes32 lastId) private view returns (uint256) {
-        bytes32 id = place + 1 == passed.length ? lastId : passed[place + 1].parentId;
-        (, uint40 registeredAt,,,,) = registry.record(id);
+    function _bonusOf(Checkpoint[] calldata passed, uint256 place, uint40 registeredAt) private view returns (uint256) {
+        // Each checkpoint's id stands in the one after it.
+        if (place + 1 < passed.length) (, registeredAt,,,,) = registry.record(passed[place + 1].parentId);
         uint256 age = block.timestamp - registeredAt;
         if (age <= targetLag) return 0;
         uint256 late = age - targetLag;

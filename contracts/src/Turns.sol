@@ -119,12 +119,14 @@ abstract contract Turns is IStateUpdate {
     }
 
     function _moveTip(bytes32 blockHash, uint64 number) internal {
+        // Asked first, so that the word is written once.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        uint64 count = uint64(provers.count());
+        _headThen = registry.headId();
         _tipHash = blockHash;
         _tipNumber = number;
         _updatedAt = uint64(block.timestamp);
-        // forge-lint: disable-next-line(unsafe-typecast)
-        _proversThen = uint64(provers.count());
-        _headThen = registry.headId();
+        _proversThen = count;
     }
 
     /// @dev CP-4: what the last update saw of the checkpoint chain is gone; the clock waits for the child of its new head.

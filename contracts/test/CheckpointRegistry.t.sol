@@ -2,9 +2,11 @@
 pragma solidity 0.8.37;
 
 import {CheckpointRegistry} from "../src/CheckpointRegistry.sol";
+import {ProverRegistry} from "../src/ProverRegistry.sol";
 import {Checkpoint, checkpointId} from "../src/Types.sol";
 import {ICheckpointRegistry as I} from "../src/interfaces/ICheckpointRegistry.sol";
 import {Base} from "./Base.sol";
+import {Defaults} from "./Defaults.sol";
 import {Signers} from "./Signers.sol";
 
 contract CheckpointRegistryTest is Base {
@@ -12,6 +14,7 @@ contract CheckpointRegistryTest is Base {
     uint256 private constant SECOND = 200;
 
     Checkpoint private genesis;
+    ProverRegistry private provers;
     CheckpointRegistry private registry;
     bytes private keys;
     bytes private possessions;
@@ -19,7 +22,8 @@ contract CheckpointRegistryTest is Base {
     function setUp() public {
         genesis = Checkpoint({parentId: 0, number: 0, blockHash: bytes32(uint256(1)), stateRoot: bytes32(uint256(2))});
         (keys, possessions) = Signers.set(FIRST, 4);
-        registry = new CheckpointRegistry(genesis, keys, possessions);
+        provers = new ProverRegistry(Defaults.parameters());
+        registry = _deploy(keys, possessions);
     }
 
     // CP-1
@@ -28,7 +32,7 @@ contract CheckpointRegistryTest is Base {
         bytes32 id = checkpointId(genesis);
         vm.assertEq(registry.headId(), id);
         vm.assertEq(registry.genesisId(), id);
-        (uint64 number, uint64 registeredAt,) = registry.record(id);
+        (uint64 number, uint64 registeredAt,,,,) = registry.record(id);
         vm.assertEq(number, 0);
         vm.assertEq(registeredAt, block.timestamp);
     }
@@ -36,7 +40,7 @@ contract CheckpointRegistryTest is Base {
     function test_CP1_refusesAGenesisWithAParent() public {
         genesis.parentId = bytes32(uint256(3));
         vm.expectRevert(abi.encodeWithSelector(I.CP1_ParentIsNotHead.selector, genesis.parentId, bytes32(0)));
-        new CheckpointRegistry(genesis, keys, possessions);
+        _deploy(keys, possessions);
     }
 
     function test_CP1_appendsToTheHead() public {
@@ -48,7 +52,7 @@ contract CheckpointRegistryTest is Base {
         emit I.CheckpointRegistered(id, first.parentId, 4, first.blockHash, first.stateRoot, 7, signature);
         vm.assertEq(registry.register(first, 7, signature), id);
         vm.assertEq(registry.headId(), id);
-        (uint64 number, uint64 registeredAt,) = registry.record(id);
+        (uint64 number, uint64 registeredAt,,,,) = registry.record(id);
         vm.assertEq(number, 4);
         vm.assertEq(registeredAt, 1_800_000_000);
     }
@@ -97,7 +101,7 @@ contract CheckpointRegistryTest is Base {
         size = bound(size, 1, 12);
         bitmap &= (1 << size) - 1;
         (bytes memory k, bytes memory p) = Signers.set(FIRST, size);
-        registry = new CheckpointRegistry(genesis, k, p);
+        registry = _deploy(k, p);
         uint256 signed;
         for (uint256 i; i < size; ++i) {
             signed += bitmap >> i & 1;
@@ -150,7 +154,7 @@ contract CheckpointRegistryTest is Base {
         registry.register(next, 15, signature);
         next.stateRoot ^= bytes32(uint256(1));
 
-        CheckpointRegistry twin = new CheckpointRegistry(genesis, keys, possessions);
+        CheckpointRegistry twin = _deploy(keys, possessions);
         vm.expectRevert(refusal);
         twin.register(next, 15, signature);
 
@@ -194,8 +198,7 @@ contract CheckpointRegistryTest is Base {
         uint256 secretKey = Signers.secret(1);
         bytes memory one = Signers.publicKey(secretKey);
         bytes memory other = Signers.publicKey(Signers.ORDER - secretKey);
-        registry = new CheckpointRegistry(
-            genesis,
+        registry = _deploy(
             bytes.concat(one, other),
             bytes.concat(Signers.possession(secretKey, one), Signers.possession(Signers.ORDER - secretKey, other))
         );
@@ -256,23 +259,23 @@ contract CheckpointRegistryTest is Base {
     function test_CP3_refusesMalformedKeys() public {
         bytes memory longer = bytes.concat(keys, hex"00");
         vm.expectRevert(abi.encodeWithSelector(I.CP3_KeysMalformed.selector, 1025, 512));
-        new CheckpointRegistry(genesis, longer, possessions);
+        _deploy(longer, possessions);
         bytes memory more = bytes.concat(possessions, new bytes(128));
         vm.expectRevert(abi.encodeWithSelector(I.CP3_KeysMalformed.selector, 1024, 640));
-        new CheckpointRegistry(genesis, keys, more);
+        _deploy(keys, more);
     }
 
     function test_CP3_refusesEmptyAndOversizedSets() public {
         vm.expectRevert(abi.encodeWithSelector(I.CP3_ValidatorCount.selector, 0, 64));
-        new CheckpointRegistry(genesis, "", "");
+        _deploy("", "");
         vm.expectRevert(abi.encodeWithSelector(I.CP3_ValidatorCount.selector, 65, 64));
-        new CheckpointRegistry(genesis, new bytes(65 * 256), new bytes(65 * 128));
+        _deploy(new bytes(65 * 256), new bytes(65 * 128));
     }
 
     function test_CP3_refusesDuplicateKeys() public {
         (bytes memory one, bytes memory proof) = Signers.set(SECOND, 1);
         vm.expectRevert(abi.encodeWithSelector(I.CP3_DuplicateKey.selector, 4, 5));
-        new CheckpointRegistry(genesis, bytes.concat(keys, one, one), bytes.concat(possessions, proof, proof));
+        _deploy(bytes.concat(keys, one, one), bytes.concat(possessions, proof, proof));
     }
 
     /// @dev The rogue key: it cancels the honest validators' keys and leaves the attacker's. Without proof of
@@ -286,12 +289,12 @@ contract CheckpointRegistryTest is Base {
         bytes memory rogue = Signers.publicKey(addmod(attacker, Signers.ORDER - sum, Signers.ORDER));
         bytes memory forged = Signers.possession(attacker, rogue);
         vm.expectRevert(abi.encodeWithSelector(I.CP3_PossessionInvalid.selector, 4));
-        new CheckpointRegistry(genesis, bytes.concat(keys, rogue), bytes.concat(possessions, forged));
+        _deploy(bytes.concat(keys, rogue), bytes.concat(possessions, forged));
     }
 
     function test_CP3_refusesAnInfiniteKey() public {
         vm.expectRevert(abi.encodeWithSelector(I.CP3_PossessionInvalid.selector, 4));
-        new CheckpointRegistry(genesis, bytes.concat(keys, new bytes(256)), bytes.concat(possessions, new bytes(128)));
+        _deploy(bytes.concat(keys, new bytes(256)), bytes.concat(possessions, new bytes(128)));
     }
 
     /// @dev A certificate is signed under another domain than a proof of possession, even over the same bytes.
@@ -300,7 +303,7 @@ contract CheckpointRegistryTest is Base {
         bytes memory key = Signers.publicKey(secretKey);
         bytes memory signature = Signers.sign(secretKey, abi.encodePacked(keccak256(key)), Signers.CERTIFICATE_DOMAIN);
         vm.expectRevert(abi.encodeWithSelector(I.CP3_PossessionInvalid.selector, 0));
-        new CheckpointRegistry(genesis, key, signature);
+        _deploy(key, signature);
     }
 
     // Gas of whole transactions, in the steady state: not the first registration ever.
@@ -322,6 +325,10 @@ contract CheckpointRegistryTest is Base {
         assertGasBelow("CheckpointRegistry", "register, 43 of 64 validators", 300_000);
         _register(_next(3), type(uint64).max);
         assertGasBelow("CheckpointRegistry", "register, 64 of 64 validators", 300_000);
+    }
+
+    function _deploy(bytes memory keys_, bytes memory possessions_) private returns (CheckpointRegistry) {
+        return new CheckpointRegistry(genesis, keys_, possessions_, provers, address(this));
     }
 
     function _next(uint64 number) private view returns (Checkpoint memory) {

@@ -1,207 +1,118 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 pragma solidity 0.8.37;
 
-import {Checkpoint, Leaf} from "../src/Types.sol";
-import {IProofVerifier} from "../src/interfaces/IProofVerifier.sol";
-import {IStateUpdate} from "../src/interfaces/IStateUpdate.sol";
+import {IRewardVault} from "../src/interfaces/IRewardVault.sol";
 import {Base} from "./Base.sol";
-import {World} from "./World.sol";
+import {History} from "./History.sol";
 
-/// @notice Accepts every proof: histories of money need many updates, and no pairing.
-contract Believer is IProofVerifier {
-    function verify(bytes32, Leaf[] calldata, bytes32[] calldata, bytes calldata) external pure returns (bool) {
-        return true;
-    }
-}
-
-/// @notice Drives all contracts through random histories and keeps its own books.
-contract Handler is World {
-    uint64 private constant STEP = 5;
-
-    uint256 public funded;
-    uint256 public claimed;
-    /// @notice What the vault must have paid out of `funded` so far, block by block.
-    uint256 public pots;
-    uint64 public tipNumber;
-    uint256 public moves;
-    uint256 public bonds;
-    uint64 private clock = 1_800_000_000;
-    Checkpoint[] private chain;
-    uint64[] private boundaries;
-    address[5] private accounts = [address(0xA0), address(0xA1), address(0xA2), address(0xA3), SUBMITTER];
-
-    constructor() {
-        vm.warp(clock);
-        deployWith(new Believer());
-        chain.push(genesis);
-        boundaries.push(0);
-    }
-
-    function fund(uint72 amount) external {
-        vm.deal(address(this), amount);
-        vault.fund{value: amount}();
-        funded += amount;
-    }
-
-    function register(uint8 blocks) external {
-        chain.push(checkpoint(head.number + uint64(bound(blocks, 1, STEP))));
-    }
-
-    /// @dev From any boundary to any block that a checkpoint continues: behind, overlapping or new.
-    function update(uint256 start, uint256 length, uint256 submitter) external {
-        uint64 from = boundaries[start % boundaries.length];
-        if (from == head.number) return;
-        uint64 to = from + uint64(bound(length, 1, head.number - from));
-        IStateUpdate.Update memory next;
-        next.system = 1;
-        next.from = blockHash(from);
-        next.leaves = leavesOf(from + 1, to);
-        for (uint64 i; i < next.leaves.length; ++i) {
-            next.leaves[i].prover = accounts[(from + 1 + i) % 4];
-            next.leaves[i].proverFees = feesOf(from + 1 + i);
-        }
-        next.checkpoints = _passed(to);
-        vm.prank(accounts[submitter % 5]);
-        state.submit(next);
-        if (to <= tipNumber) return;
-        uint256 available = funded - pots;
-        for (uint64 number = tipNumber + 1; number <= to; ++number) {
-            uint256 pot = feesOf(number);
-            if (pot > available) pot = available;
-            available -= pot;
-            pots += pot;
-        }
-        tipNumber = to;
-        boundaries.push(to);
-        ++moves;
-    }
-
-    /// @dev ST-4 to ST-6: time passes, over every boundary of race and turns.
-    function wait(uint16 time) external {
-        vm.warp(clock += time);
-    }
-
-    /// @dev ST-6: provers come, go and take their bonds back.
-    function enroll(uint256 who) external {
-        address account = accounts[who % 4];
-        uint64 unlock = provers.unlocksAt(account);
-        if (provers.isRegistered(account)) {
-            vm.prank(account);
-            provers.deregister();
-        } else if (unlock == 0) {
-            vm.deal(account, account.balance + 1 ether);
-            vm.prank(account);
-            provers.register{value: 1 ether}();
-            ++bonds;
-        } else if (unlock <= clock) {
-            provers.withdraw(account);
-            --bonds;
-        }
-    }
-
-    function bondsHeld() external view returns (uint256) {
-        return address(provers).balance;
-    }
-
-    function claim(uint256 who) external {
-        address account = accounts[who % 5];
-        if (vault.creditOf(account) == 0) return;
-        claimed += vault.claim(account);
-    }
-
-    function books()
-        external
-        view
-        returns (uint256 credits, uint256 reserves, uint256 unallocated, uint256 balance, uint64 tip)
-    {
-        for (uint256 i; i < 5; ++i) {
-            credits += vault.creditOf(accounts[i]);
-        }
-        reserves = vault.redundancyReserve() + vault.protocolReserve();
-        unallocated = vault.unallocated();
-        balance = address(vault).balance;
-        (, tip) = state.tip();
-    }
-
-    /// @dev Some blocks collected nothing, some an odd amount, some more than the vault is likely to hold.
-    function feesOf(uint64 number) private pure returns (uint96) {
-        uint256 random = uint256(keccak256(abi.encode("fees", number)));
-        return number % 7 == 0 ? 0 : uint96(random >> (182 + number % 3 * 8));
-    }
-
-    function _passed(uint64 to) private view returns (Checkpoint[] memory passed) {
-        uint256 first = 1;
-        while (chain[first].number <= tipNumber && first + 1 < chain.length) ++first;
-        uint256 last = first;
-        while (chain[last].number < to) ++last;
-        passed = new Checkpoint[](last - first + 1);
-        for (uint256 i; i < passed.length; ++i) {
-            passed[i] = chain[first + i];
-        }
-    }
-}
-
-/// forge-config: default.invariant.runs = 32
+/// @notice What holds over every history. A call of the history that reverts fails, too: it asks for nothing that may be refused.
+/// forge-config: default.invariant.runs = 16
 contract ConservationTest is Base {
-    Handler private handler;
+    History private history;
 
     function setUp() public {
-        handler = new Handler();
+        history = new History();
     }
 
     function targetContracts() external view returns (address[] memory targets) {
         targets = new address[](1);
-        targets[0] = address(handler);
+        targets[0] = address(history);
     }
 
-    /// @dev RW-5: credited + reserves = pots, and what was claimed was credited before.
-    function invariant_RW5_potsBecomeCreditsAndReserves() public view {
-        (uint256 credits, uint256 reserves,,,) = handler.books();
-        vm.assertEq(credits + handler.claimed() + reserves, handler.pots());
+    /// @dev RW-5: credited + reserves = pots + endowments, and what was claimed was credited before. The vault holds all that
+    /// it owes, to the wei. RW-3: a block is paid once, whatever overlaps.
+    function invariant_RW5_everyWeiIsInOnePlace() public view {
+        (uint256 owed, uint256 reserves, uint256 unallocated, uint256 balance) = history.sums();
+        vm.assertEq(owed + history.claimed() + reserves, history.pots() + history.endowed());
+        vm.assertEq(owed + reserves + unallocated, balance);
+        vm.assertEq(balance, history.funded() + history.endowed() - history.claimed());
+        vm.assertEq(unallocated, history.funded() - history.pots());
     }
 
-    /// @dev RW-5: the vault holds all that it owes, to the wei.
-    function invariant_RW5_theVaultCanPay() public view {
-        (uint256 credits, uint256 reserves, uint256 unallocated, uint256 balance,) = handler.books();
-        vm.assertEq(credits + reserves + unallocated, balance);
-        vm.assertEq(balance, handler.funded() - handler.claimed());
+    /// @dev RW-7: every balance, redundancy buckets by window included, from events alone. RW-4: what a turn-holder can still
+    /// earn is there.
+    function invariant_RW7_balancesAreAsTold() public view {
+        history.requireBalancesAsTold();
+        vm.assertTrue(
+            history.earnable() <= history.redundancyOf(history.window()) + history.redundancyOf(history.window() - 1)
+        );
     }
 
-    /// @dev ST-6: every bond that was not returned is there.
-    function invariant_ST6_bondsAreThere() public view {
-        vm.assertEq(handler.bondsHeld(), handler.bonds() * 1 ether);
+    /// @dev CP-1 with CP-4: live checkpoints are one chain. ST-1: the tip is a boundary and never moves back.
+    function invariant_CP4_oneChainIsLive() public view {
+        history.requireOneLiveChain();
+        vm.assertFalse(history.tipMovedBack());
+        vm.assertTrue(history.tipIsABoundary());
     }
 
-    /// @dev RW-3 and ST-1: a block is paid once, whatever overlaps; the tip never moves back.
-    function invariant_RW3_everyBlockIsPaidOnce() public view {
-        (,, uint256 unallocated,, uint64 tip) = handler.books();
-        vm.assertEq(tip, handler.tipNumber());
-        vm.assertEq(unallocated, handler.funded() - handler.pots());
+    /// @dev FM-3: decay apart and together differ by rounding. ST-6: every bond that was not returned is there.
+    function invariant_FM3_theTotalCoversEveryPart() public view {
+        history.requireTotalAboveParts();
+        vm.assertEq(history.bondsHeld(), history.bonds() * 1 ether);
     }
 
-    /// @dev A handler that never moved anything would prove nothing: this history pays, overlaps, falls short and claims.
-    function test_RW5_theHandlerMakesHistory() public {
-        handler.fund(1e18);
-        handler.register(3);
-        handler.update(0, 2, 1);
-        handler.update(0, 3, 2);
-        handler.register(5);
-        handler.update(2, 5, 4);
-        handler.update(0, 1, 0);
-        handler.claim(1);
-        handler.enroll(1);
-        handler.register(2);
-        handler.wait(20_000);
-        // In its only prover's turn: the bounty empties the protocol reserve, but no wei is lost.
-        handler.update(3, 2, 1);
-        vm.assertEq(handler.moves(), 4);
-        vm.assertEq(handler.tipNumber(), 10);
-        handler.enroll(1);
-        invariant_ST6_bondsAreThere();
-        vm.assertTrue(handler.claimed() > 0);
-        vm.assertTrue(handler.pots() == handler.funded());
-        invariant_RW5_potsBecomeCreditsAndReserves();
-        invariant_RW5_theVaultCanPay();
-        invariant_RW3_everyBlockIsPaidOnce();
+    /// @dev A history in which nothing happens would prove nothing: this one pays every kind of credit, overlaps, falls short,
+    /// lapses, misses turns, reverts and claims.
+    function test_RW5_theHistoryIsMade() public {
+        history.endow(1e20);
+        history.enroll(0);
+        history.enroll(1);
+        history.register(5);
+        history.update(0, 2, 1, 0);
+        history.redundant(0, 1);
+        history.update(0, 3, 2, 2);
+        history.update(2, 1, 4, 0);
+        _check();
+        history.sleep(4);
+        history.register(5);
+        history.wait(20_000);
+        history.update(0, 3, 0, 0);
+        history.update(0, 1, 1, 0);
+        history.redundant(0, 0xffff);
+        history.wait(3600);
+        history.redundant(0, 0xffff);
+        history.lapse();
+        _check();
+        history.sleep(28);
+        history.revertUnproven();
+        history.register(2);
+        // In a fallback, some turns late, at a time that is one prover's turn whoever it is.
+        history.wait(19_800);
+        history.update(0, 5, 0, 1);
+        history.wait(65_535);
+        history.register(1);
+        history.wait(18_000);
+        history.update(0, 5, 1, 1);
+        _check();
+        history.wait(18_000);
+        history.register(3);
+        history.wait(18_000);
+        history.update(0, 5, 0, 0);
+        history.register(3);
+        history.wait(18_000);
+        history.update(0, 5, 1, 0);
+        history.enroll(0);
+        history.sleep(24);
+        history.enroll(0);
+        history.claim(1);
+        history.claim(5);
+        _check();
+        vm.assertTrue(history.moves() >= 7);
+        vm.assertTrue(history.pots() == history.funded());
+        for (uint8 kind; kind <= uint8(IRewardVault.Kind.Bounty); ++kind) {
+            vm.assertTrue(history.credits(IRewardVault.Kind(kind)) != 0);
+        }
+        vm.assertTrue(history.lapses() != 0);
+        vm.assertTrue(history.missed() != 0);
+        vm.assertEq(history.reverts(), 1);
+        vm.assertEq(history.bonds(), 1);
+        vm.assertTrue(history.claimed() != 0);
+    }
+
+    function _check() private view {
+        invariant_RW5_everyWeiIsInOnePlace();
+        invariant_RW7_balancesAreAsTold();
+        invariant_CP4_oneChainIsLive();
+        invariant_FM3_theTotalCoversEveryPart();
     }
 }

@@ -3,13 +3,7 @@ pragma solidity 0.8.37;
 
 import {integerExponential} from "../src/Exponential.sol";
 import {Base} from "./Base.sol";
-
-/// @notice Lets a test see the function revert, and a node's tests compare it with theirs.
-contract Calculator {
-    function calculate(uint256 factor, uint256 numerator, uint256 denominator) external pure returns (uint256) {
-        return integerExponential(factor, numerator, denominator);
-    }
-}
+import {Calculator} from "./Calculator.sol";
 
 /// @dev Equality with TypeScript is checked against the deployed function, in `test/l1/Exponential.test.ts`.
 contract ExponentialTest is Base {

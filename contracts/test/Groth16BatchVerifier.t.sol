@@ -18,7 +18,9 @@ contract Groth16BatchVerifierTest is Base {
     function testFuzz_ST3_acceptsWhatIsProven(uint256 seed, uint256 blocks, uint256 steps) public view {
         (bytes32 from, Leaf[] memory leaves, bytes32[] memory ancestry) =
             _statement(seed, bound(blocks, 1, 8), bound(steps, 0, 3));
-        vm.assertTrue(verifier.verify(from, leaves, ancestry, Groth16.prove(from, leaves, ancestry, seed >> 1)));
+        vm.assertTrue(
+            verifier.verify(from, leaves, _nobody(), ancestry, Groth16.prove(from, leaves, ancestry, seed >> 1))
+        );
     }
 
     /// @dev The whole statement is bound: change any one value of it, and the proof no longer verifies.
@@ -35,7 +37,7 @@ contract Groth16BatchVerifierTest is Base {
         if (field == 3) leaf.proverFees ^= 1;
         if (field == 4) leaf.proverGas ^= 1;
         if (field == 5) ancestry[which % 2] = _other(ancestry[which % 2]);
-        vm.assertFalse(verifier.verify(from, leaves, ancestry, proof));
+        vm.assertFalse(verifier.verify(from, leaves, _nobody(), ancestry, proof));
     }
 
     /// @dev Swapped proofs are the attack on a sum without coefficients: every part is still there.
@@ -45,10 +47,10 @@ contract Groth16BatchVerifierTest is Base {
         bytes memory second = Groth16.proveBlock(leaves[0].blockHash, leaves[1], 2);
         bytes memory third = Groth16.proveAncestry(leaves[1].blockHash, ancestry[0], 3);
         bytes memory fourth = Groth16.proveAncestry(ancestry[0], ancestry[1], 4);
-        vm.assertTrue(verifier.verify(from, leaves, ancestry, bytes.concat(first, second, third, fourth)));
-        vm.assertFalse(verifier.verify(from, leaves, ancestry, bytes.concat(second, first, third, fourth)));
-        vm.assertFalse(verifier.verify(from, leaves, ancestry, bytes.concat(first, second, fourth, third)));
-        vm.assertFalse(verifier.verify(from, leaves, ancestry, bytes.concat(third, second, first, fourth)));
+        vm.assertTrue(verifier.verify(from, leaves, _nobody(), ancestry, bytes.concat(first, second, third, fourth)));
+        vm.assertFalse(verifier.verify(from, leaves, _nobody(), ancestry, bytes.concat(second, first, third, fourth)));
+        vm.assertFalse(verifier.verify(from, leaves, _nobody(), ancestry, bytes.concat(first, second, fourth, third)));
+        vm.assertFalse(verifier.verify(from, leaves, _nobody(), ancestry, bytes.concat(third, second, first, fourth)));
     }
 
     /// @dev Two false proofs whose errors cancel in a plain product: C moved up in one and down in the other.
@@ -59,7 +61,7 @@ contract Groth16BatchVerifierTest is Base {
         (uint256 minusX, uint256 minusY) = Groth16.multiply(Groth16.ORDER - 99);
         _addToC(proof, 0, x, y);
         _addToC(proof, 1, minusX, minusY);
-        vm.assertFalse(verifier.verify(from, leaves, ancestry, proof));
+        vm.assertFalse(verifier.verify(from, leaves, _nobody(), ancestry, proof));
     }
 
     /// @dev Whoever knew the coefficients before the proof is fixed could choose errors that cancel under them. Seeds that
@@ -70,8 +72,12 @@ contract Groth16BatchVerifierTest is Base {
         bytes32 keysHash = verifier.verifyingKeysHash();
         bytes32[3] memory seeds = [
             keysHash,
-            keccak256(abi.encodePacked(keysHash, abi.encodeCall(verifier.verify, (from, leaves, ancestry, "")))),
-            keccak256(abi.encodePacked(keysHash, abi.encodeCall(verifier.verify, (from, leaves, ancestry, proof))))
+            keccak256(
+                abi.encodePacked(keysHash, abi.encodeCall(verifier.verify, (from, leaves, _nobody(), ancestry, "")))
+            ),
+            keccak256(
+                abi.encodePacked(keysHash, abi.encodeCall(verifier.verify, (from, leaves, _nobody(), ancestry, proof)))
+            )
         ];
         for (uint256 i; i < 3; ++i) {
             uint256 coefficient = uint256(uint128(uint256(keccak256(abi.encode(seeds[i], uint256(0)))))) + 1;
@@ -80,20 +86,20 @@ contract Groth16BatchVerifierTest is Base {
             _addToC(forged, 0, x, y);
             (x, y) = Groth16.multiply(mulmod(Groth16.ORDER - 99, Groth16.inverse(coefficient), Groth16.ORDER));
             _addToC(forged, 1, x, y);
-            vm.assertFalse(verifier.verify(from, leaves, ancestry, forged));
+            vm.assertFalse(verifier.verify(from, leaves, _nobody(), ancestry, forged));
         }
     }
 
     /// @dev A valid proof can be changed into another valid one; the statement, and so the prover paid, stays.
     function test_ST3_acceptsARerandomisedProof() public view {
         (bytes32 from, Leaf[] memory leaves, bytes32[] memory ancestry) = _statement(3, 1, 0);
-        vm.assertTrue(verifier.verify(from, leaves, ancestry, Groth16.prove(from, leaves, ancestry, 1)));
-        vm.assertTrue(verifier.verify(from, leaves, ancestry, Groth16.prove(from, leaves, ancestry, 2)));
+        vm.assertTrue(verifier.verify(from, leaves, _nobody(), ancestry, Groth16.prove(from, leaves, ancestry, 1)));
+        vm.assertTrue(verifier.verify(from, leaves, _nobody(), ancestry, Groth16.prove(from, leaves, ancestry, 2)));
     }
 
     function test_ST3_refusesANullProof() public view {
         (bytes32 from, Leaf[] memory leaves, bytes32[] memory ancestry) = _statement(4, 2, 1);
-        vm.assertFalse(verifier.verify(from, leaves, ancestry, new bytes(768)));
+        vm.assertFalse(verifier.verify(from, leaves, _nobody(), ancestry, new bytes(768)));
     }
 
     function testFuzz_ST3_refusesOtherLengths(uint256 length) public {
@@ -101,12 +107,12 @@ contract Groth16BatchVerifierTest is Base {
         length = bound(length, 0, 1500);
         if (length == 768) ++length;
         vm.expectRevert(abi.encodeWithSelector(Verifier.ST3_ProofLength.selector, length, 768));
-        verifier.verify(from, leaves, ancestry, new bytes(length));
+        verifier.verify(from, leaves, _nobody(), ancestry, new bytes(length));
     }
 
     function test_ST3_refusesAnEmptyBundle() public {
         vm.expectRevert(abi.encodeWithSelector(Verifier.ST3_ProofLength.selector, 0, 0));
-        verifier.verify(0, new Leaf[](0), new bytes32[](0), "");
+        verifier.verify(0, new Leaf[](0), _nobody(), new bytes32[](0), "");
     }
 
     /// @dev x and x + order are one field element: only the smaller may stand for a hash.
@@ -116,22 +122,22 @@ contract Groth16BatchVerifierTest is Base {
         bytes32 original = from;
         from = _unreduced(original);
         vm.expectRevert(abi.encodeWithSelector(Verifier.ST3_InputNotInField.selector, from));
-        verifier.verify(from, leaves, ancestry, proof);
+        verifier.verify(from, leaves, _nobody(), ancestry, proof);
         from = original;
 
         original = leaves[1].blockHash;
         leaves[1].blockHash = _unreduced(original);
         vm.expectRevert(abi.encodeWithSelector(Verifier.ST3_InputNotInField.selector, leaves[1].blockHash));
-        verifier.verify(from, leaves, ancestry, proof);
+        verifier.verify(from, leaves, _nobody(), ancestry, proof);
         leaves[1].blockHash = original;
 
         original = ancestry[0];
         ancestry[0] = _unreduced(original);
         vm.expectRevert(abi.encodeWithSelector(Verifier.ST3_InputNotInField.selector, ancestry[0]));
-        verifier.verify(from, leaves, ancestry, proof);
+        verifier.verify(from, leaves, _nobody(), ancestry, proof);
         ancestry[0] = original;
 
-        vm.assertTrue(verifier.verify(from, leaves, ancestry, proof));
+        vm.assertTrue(verifier.verify(from, leaves, _nobody(), ancestry, proof));
     }
 
     /// @dev Word by word: no word of a proof can be changed without notice.
@@ -145,7 +151,7 @@ contract Groth16BatchVerifierTest is Base {
             mstore(place, value)
         }
         vm.expectRevert(abi.encodeWithSelector(Verifier.ST3_PointInvalid.selector));
-        verifier.verify{gas: 5_000_000}(from, leaves, ancestry, proof);
+        verifier.verify{gas: 5_000_000}(from, leaves, _nobody(), ancestry, proof);
     }
 
     function test_ST3_refusesAPointOutsideTheSubgroup() public {
@@ -156,7 +162,7 @@ contract Groth16BatchVerifierTest is Base {
             mcopy(add(proof, 96), outside, 128)
         }
         vm.expectRevert(abi.encodeWithSelector(Verifier.ST3_PointInvalid.selector));
-        verifier.verify{gas: 5_000_000}(from, leaves, ancestry, proof);
+        verifier.verify{gas: 5_000_000}(from, leaves, _nobody(), ancestry, proof);
     }
 
     function test_ST3_keepsItsKeys() public view {
@@ -213,6 +219,19 @@ contract Groth16BatchVerifierTest is Base {
             vm.expectRevert(abi.encodeWithSelector(Verifier.ST3_KeyInvalid.selector));
             new Verifier(block_, ancestry);
         }
+    }
+
+    /// @dev RW-2: nothing is merged here, so that a merger who is named did nothing.
+    function testFuzz_ST3_refusesMergers(address[] memory mergers) public {
+        vm.assume(mergers.length != 0);
+        (bytes32 from, Leaf[] memory leaves, bytes32[] memory ancestry) = _statement(9, 1, 0);
+        bytes memory proof = Groth16.prove(from, leaves, ancestry, 9);
+        vm.expectRevert(abi.encodeWithSelector(Verifier.ST3_NothingMerged.selector));
+        verifier.verify(from, leaves, mergers, ancestry, proof);
+    }
+
+    function _nobody() private pure returns (address[] memory) {
+        return new address[](0);
     }
 
     function _statement(uint256 seed, uint256 blocks, uint256 steps)

@@ -5,6 +5,7 @@ import {Parameters} from "../src/Parameters.sol";
 import {ProverRegistry} from "../src/ProverRegistry.sol";
 import {IProverRegistry as I} from "../src/interfaces/IProverRegistry.sol";
 import {Base} from "./Base.sol";
+import {Defaults} from "./Defaults.sol";
 
 /// @notice A prover whose receive hook refuses, or tries to be paid twice.
 contract Contender {
@@ -229,8 +230,8 @@ contract ProverRegistryTest is Base {
     }
 
     function _parameters(uint96 bond, uint32 leaveDelay) private pure returns (Parameters memory parameters) {
-        parameters.turnLength = 30 minutes;
-        parameters.leaveDelay = leaveDelay;
+        parameters = Defaults.parameters();
         parameters.bond = bond;
+        parameters.leaveDelay = leaveDelay;
     }
 }

@@ -5,6 +5,7 @@ import {RewardVault} from "../src/RewardVault.sol";
 import {Leaf} from "../src/Types.sol";
 import {IRewardVault as I} from "../src/interfaces/IRewardVault.sol";
 import {Base, Vm} from "./Base.sol";
+import {Defaults} from "./Defaults.sol";
 
 /// @notice An account whose receive hook does what a test tells it to.
 contract Receiver {
@@ -39,14 +40,14 @@ contract RewardVaultTest is Base {
     RewardVault private vault;
 
     function setUp() public {
-        vault = new RewardVault(address(this), I.Shares(6000, 1500, 1000, 1000, 500));
+        vault = _deploy(address(this), I.Shares(6000, 1500, 1000, 1000, 500));
     }
 
     // RW-1
 
     function test_RW1_aPotIsTheBlocksProverFees() public {
         _fund(10 ether);
-        vault.reward(_leaves(1 ether, 3 ether), 7, SUBMITTER, 0);
+        _reward(_leaves(1 ether, 3 ether), 7, SUBMITTER);
         vm.assertEq(vault.unallocated(), 6 ether);
     }
 
@@ -61,7 +62,7 @@ contract RewardVaultTest is Base {
         emit I.PotShort(8, 1 ether, 0.5 ether);
         vm.expectEmit(true, true, true, true, address(vault));
         emit I.PotShort(9, 1 ether, 0);
-        vault.reward(leaves, 7, SUBMITTER, 0);
+        _reward(leaves, 7, SUBMITTER);
         vm.assertEq(vault.creditOf(address(0xA0)), 0.75 ether);
         vm.assertEq(vault.creditOf(address(0xA1)), 0.375 ether);
         vm.assertEq(vault.creditOf(address(0xA2)), 0);
@@ -71,7 +72,7 @@ contract RewardVaultTest is Base {
     function test_RW1_anEmptyVaultStopsNothing() public {
         vm.expectEmit(true, true, true, true, address(vault));
         emit I.PotShort(7, 1 ether, 0);
-        vault.reward(_leaves(1 ether, 0), 7, SUBMITTER, 0);
+        _reward(_leaves(1 ether, 0), 7, SUBMITTER);
         vm.assertEq(vault.creditOf(ALICE), 0);
     }
 
@@ -80,16 +81,16 @@ contract RewardVaultTest is Base {
     function testFuzz_RW2_sharesMustSumToAll(uint16 a, uint16 b, uint16 c, uint16 d, uint16 e) public {
         uint256 sum = uint256(a) + b + c + d + e;
         if (sum != BASIS_POINTS) vm.expectRevert(abi.encodeWithSelector(I.RW2_SharesDoNotSum.selector, sum));
-        new RewardVault(ALICE, I.Shares(a, b, c, d, e));
+        _deploy(ALICE, I.Shares(a, b, c, d, e));
     }
 
     /// @dev Any split, any fees: each part is its share rounded down, the reserve takes the rest.
     function testFuzz_RW2_splitsEveryPot(uint16[4] memory cuts, uint80 fees) public {
         uint16[5] memory parts = _partition(cuts);
-        vault = new RewardVault(address(this), I.Shares(parts[0], parts[1], parts[2], parts[3], parts[4]));
+        vault = _deploy(address(this), I.Shares(parts[0], parts[1], parts[2], parts[3], parts[4]));
         vm.assertEq(abi.encode(vault.shares()), abi.encode(parts));
         _fund(fees);
-        vault.reward(_leaves(fees, 0), 1, SUBMITTER, 0);
+        _reward(_leaves(fees, 0), 1, SUBMITTER);
         uint256 leaf = uint256(fees) * (uint256(parts[0]) + parts[1]) / BASIS_POINTS;
         uint256 submission = uint256(fees) * parts[2] / BASIS_POINTS;
         uint256 redundancy = uint256(fees) * parts[3] / BASIS_POINTS;
@@ -102,13 +103,13 @@ contract RewardVaultTest is Base {
 
     function test_RW2_theMergeShareGoesToTheLeaf() public {
         _fund(1 ether);
-        vault.reward(_leaves(1 ether, 0), 1, SUBMITTER, 0);
+        _reward(_leaves(1 ether, 0), 1, SUBMITTER);
         vm.assertEq(vault.creditOf(ALICE), 0.75 ether);
     }
 
     function test_RW2_dustGoesToTheReserve() public {
         _fund(19);
-        vault.reward(_leaves(19, 0), 1, SUBMITTER, 0);
+        _reward(_leaves(19, 0), 1, SUBMITTER);
         vm.assertEq(vault.creditOf(ALICE), 14);
         vm.assertEq(vault.creditOf(SUBMITTER), 1);
         vm.assertEq(vault.redundancyReserve(), 1);
@@ -119,7 +120,7 @@ contract RewardVaultTest is Base {
 
     function test_RW3_paysLeafProversAndTheSubmitter() public {
         _fund(4 ether);
-        vault.reward(_leaves(1 ether, 3 ether), 7, BOB, 0);
+        _reward(_leaves(1 ether, 3 ether), 7, BOB);
         vm.assertEq(vault.creditOf(ALICE), 0.75 ether);
         vm.assertEq(vault.creditOf(BOB), 2.25 ether + 0.4 ether);
     }
@@ -130,12 +131,12 @@ contract RewardVaultTest is Base {
         vm.assume(caller != address(this));
         vm.expectRevert(abi.encodeWithSelector(I.RW5_OnlyStateUpdate.selector, caller));
         vm.prank(caller);
-        vault.reward(_leaves(1, 1), 1, caller, 0);
+        _reward(_leaves(1, 1), 1, caller);
     }
 
     function test_RW5_anyoneMayTriggerAClaimForItsOwner() public {
         _fund(1 ether);
-        vault.reward(_leaves(1 ether, 0), 1, SUBMITTER, 0);
+        _reward(_leaves(1 ether, 0), 1, SUBMITTER);
         vm.expectEmit(true, true, true, true, address(vault));
         emit I.Claimed(ALICE, 0.75 ether);
         vm.prank(BOB);
@@ -157,7 +158,7 @@ contract RewardVaultTest is Base {
         _fund(2 ether);
         Leaf[] memory leaves = _leaves(1 ether, 1 ether);
         leaves[0].prover = address(receiver);
-        vault.reward(leaves, 1, SUBMITTER, 0);
+        _reward(leaves, 1, SUBMITTER);
         vm.expectRevert(abi.encodeWithSelector(I.RW5_PaymentRefused.selector, address(receiver)));
         vault.claim(address(receiver));
         vm.assertEq(vault.claim(BOB), 0.75 ether);
@@ -171,7 +172,7 @@ contract RewardVaultTest is Base {
         _fund(2 ether);
         Leaf[] memory leaves = _leaves(1 ether, 1 ether);
         leaves[0].prover = address(receiver);
-        vault.reward(leaves, 1, SUBMITTER, 0);
+        _reward(leaves, 1, SUBMITTER);
         vault.claim(address(receiver));
         vm.assertEq(receiver.reentryError(), abi.encodeWithSelector(I.RW5_NothingToClaim.selector, address(receiver)));
         vm.assertEq(address(receiver).balance, 0.75 ether);
@@ -194,14 +195,14 @@ contract RewardVaultTest is Base {
     /// @dev What was paid in before counts, wherever it is now, until it is credited.
     function testFuzz_RW5_theBoundCountsReserves(uint80 first, uint96 fees, uint256 second) public {
         _fund(first);
-        vault.reward(_leaves(fees, 0), 1, SUBMITTER, 0);
+        _reward(_leaves(fees, 0), 1, SUBMITTER);
         uint256 room = type(uint80).max - vault.unallocated() - vault.redundancyReserve() - vault.protocolReserve();
         second = bound(second, 0, type(uint96).max);
         vm.deal(address(this), second);
         if (second > room) vm.expectRevert(abi.encodeWithSelector(I.RW5_FundTooLarge.selector, second));
         vault.fund{value: second}();
         // All of it may go to the protocol's reserve.
-        if (second <= room) vault.reward(_leaves(type(uint96).max, 0), 3, SUBMITTER, 0);
+        if (second <= room) _reward(_leaves(type(uint96).max, 0), 3, SUBMITTER);
     }
 
     function test_RW5_refusesEtherOutsideFund() public {
@@ -212,7 +213,7 @@ contract RewardVaultTest is Base {
 
     function test_RW5_forcedEtherIsNotCounted() public {
         vm.deal(address(vault), 3 ether);
-        vault.reward(_leaves(1 ether, 0), 1, SUBMITTER, 0);
+        _reward(_leaves(1 ether, 0), 1, SUBMITTER);
         vm.assertEq(vault.unallocated(), 0);
         vm.assertEq(vault.creditOf(ALICE), 0);
     }
@@ -228,7 +229,7 @@ contract RewardVaultTest is Base {
         for (uint64 i; i < 2; ++i) {
             leaves[0] = Leaf(0, ALICE, fees[2 * i], 1);
             leaves[1] = Leaf(0, BOB, fees[2 * i + 1], 1);
-            vault.reward(leaves, 1 + 2 * i, i == 0 ? BOB : SUBMITTER, 0);
+            _reward(leaves, 1 + 2 * i, i == 0 ? BOB : SUBMITTER);
         }
         if (claim && vault.creditOf(BOB) != 0) vault.claim(BOB);
 
@@ -274,14 +275,22 @@ contract RewardVaultTest is Base {
         emit I.Reserved(I.Reserve.Redundancy, 7, 8, 0.4 ether);
         vm.expectEmit(true, true, true, true, address(vault));
         emit I.Reserved(I.Reserve.Protocol, 7, 8, 0.2 ether);
-        vault.reward(_leaves(1 ether, 3 ether), 7, SUBMITTER, 0);
+        _reward(_leaves(1 ether, 3 ether), 7, SUBMITTER);
     }
 
     function test_gas_claim() public {
         _fund(4 ether);
-        vault.reward(_leaves(1 ether, 3 ether), 7, SUBMITTER, 0);
+        _reward(_leaves(1 ether, 3 ether), 7, SUBMITTER);
         vault.claim(ALICE);
         assertGasBelow("RewardVault", "claim", 70_000);
+    }
+
+    function _deploy(address stateUpdate, I.Shares memory shares) private returns (RewardVault) {
+        return new RewardVault(stateUpdate, shares, Defaults.parameters());
+    }
+
+    function _reward(Leaf[] memory leaves, uint64 firstNumber, address submitter) private {
+        vault.reward(leaves, new address[](0), new uint256[](0), firstNumber, submitter, 0);
     }
 
     function _fund(uint256 amount) private {

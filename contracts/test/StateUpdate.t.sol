@@ -8,6 +8,7 @@ import {Checkpoint, Leaf, checkpointId} from "../src/Types.sol";
 import {IProofVerifier} from "../src/interfaces/IProofVerifier.sol";
 import {IStateUpdate as I} from "../src/interfaces/IStateUpdate.sol";
 import {Vm} from "./Base.sol";
+import {Defaults} from "./Defaults.sol";
 import {SimulatedGroth16} from "./SimulatedGroth16.sol";
 import {World} from "./World.sol";
 
@@ -21,7 +22,7 @@ contract StateUpdateTest is World {
 
     function test_ST1_startsAtGenesis() public view {
         assertTip(0);
-        (bool proven, uint64 number) = state.boundary(blockHash(0));
+        (bool proven, uint64 number,) = state.boundary(blockHash(0));
         vm.assertTrue(proven);
         vm.assertEq(number, 0);
         vm.assertEq(address(state.registry()), address(registry));
@@ -36,10 +37,10 @@ contract StateUpdateTest is World {
         emit I.StateUpdated(blockHash(0), blockHash(3), 0, 3, 1, SUBMITTER, checkpointId(last));
         submit(update);
         assertTip(3);
-        (bool proven, uint64 number) = state.boundary(blockHash(3));
+        (bool proven, uint64 number,) = state.boundary(blockHash(3));
         vm.assertTrue(proven);
         vm.assertEq(number, 3);
-        (proven,) = state.boundary(blockHash(2));
+        (proven,,) = state.boundary(blockHash(2));
         vm.assertFalse(proven);
     }
 
@@ -290,9 +291,8 @@ contract StateUpdateTest is World {
             new Groth16BatchVerifier(SimulatedGroth16.blockKey(), SimulatedGroth16.ancestryKey());
         IProofVerifier[] memory verifiers = new IProofVerifier[](2);
         (verifiers[0], verifiers[1]) = (IProofVerifier(groth16), IProofVerifier(second));
-        address predicted = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 1);
-        vault = new RewardVault(predicted, defaultShares());
-        state = new StateUpdate(registry, vault, provers, genesis, verifiers, defaultParameters());
+        prepare(Defaults.parameters(), Defaults.shares());
+        state = new StateUpdate(registry, vault, provers, genesis, verifiers, Defaults.parameters());
         vm.assertEq(address(state.verifierOf(2)), address(second));
         Checkpoint memory last = checkpoint(4);
         I.Update memory update = updateOf(0, 2, last);
@@ -308,50 +308,22 @@ contract StateUpdateTest is World {
         IProofVerifier[] memory verifiers = new IProofVerifier[](1);
         verifiers[0] = groth16;
         address predicted = vm.computeCreateAddress(address(this), vm.getNonce(address(this)));
-        vm.expectRevert(abi.encodeWithSelector(I.VaultNotLinked.selector, predicted, address(state)));
-        new StateUpdate(registry, vault, provers, genesis, verifiers, defaultParameters());
+        vm.expectRevert(abi.encodeWithSelector(I.NotLinked.selector, address(vault), predicted, address(state)));
+        new StateUpdate(registry, vault, provers, genesis, verifiers, Defaults.parameters());
     }
 
     function test_deploymentChecksTheGenesis() public {
         Checkpoint memory other = genesis;
         other.stateRoot = bytes32(uint256(1));
         vm.expectRevert(abi.encodeWithSelector(I.GenesisMismatch.selector, checkpointId(other), registry.genesisId()));
-        new StateUpdate(registry, vault, provers, other, new IProofVerifier[](0), defaultParameters());
+        new StateUpdate(registry, vault, provers, other, new IProofVerifier[](0), Defaults.parameters());
     }
 
     function test_deploymentChecksTheVerifiers() public {
-        address predicted = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 1);
-        vault = new RewardVault(predicted, defaultShares());
+        prepare(Defaults.parameters(), Defaults.shares());
         IProofVerifier[] memory verifiers = new IProofVerifier[](2);
         (verifiers[0], verifiers[1]) = (IProofVerifier(groth16), IProofVerifier(address(0x1234)));
         vm.expectRevert(abi.encodeWithSelector(I.ST3_SystemUnknown.selector, 2));
-        new StateUpdate(registry, vault, provers, genesis, verifiers, defaultParameters());
-    }
-
-    // Gas of whole transactions, in the steady state: accounts that were credited before.
-
-    function test_gas_updateOfEightBlocks() public {
-        submit(updateOf(0, 1, checkpoint(1)));
-        submit(updateOf(1, 9, checkpoint(9)));
-        assertGasBelow("StateUpdate", "8 blocks, END checkpointed", 850_000);
-        Checkpoint memory last = checkpoint(20);
-        submit(updateOf(9, 17, last));
-        assertGasBelow("StateUpdate", "8 blocks, one ancestry proof", 1_080_000);
-        submit(updateOf(17, 18, last));
-        assertGasBelow("StateUpdate", "1 block, one ancestry proof", 500_000);
-    }
-
-    /// @dev Nobody was credited before, so that every credit is a new word in storage.
-    function test_gas_firstUpdateOfEightBlocks() public {
-        submit(updateOf(0, 8, checkpoint(8)));
-        assertGasBelow("StateUpdate", "8 blocks, END checkpointed, new accounts", 930_000);
-    }
-
-    function test_gas_updateBehindTheTip() public {
-        Checkpoint memory last = checkpoint(8);
-        I.Update memory late = updateOf(0, 8, last);
-        submit(updateOf(0, 8, last));
-        submit(late);
-        assertGasBelow("StateUpdate", "8 blocks, behind the tip", 140_000);
+        new StateUpdate(registry, vault, provers, genesis, verifiers, Defaults.parameters());
     }
 }

@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {CheckpointRegistry} from "../src/CheckpointRegistry.sol";
 import {Groth16BatchVerifier} from "../src/Groth16BatchVerifier.sol";
-import {Designation, Parameters} from "../src/Parameters.sol";
+import {Parameters} from "../src/Parameters.sol";
 import {ProverRegistry} from "../src/ProverRegistry.sol";
 import {RewardVault} from "../src/RewardVault.sol";
 import {StateUpdate} from "../src/StateUpdate.sol";
@@ -11,7 +11,8 @@ import {Checkpoint, Leaf, checkpointId} from "../src/Types.sol";
 import {IProofVerifier} from "../src/interfaces/IProofVerifier.sol";
 import {IRewardVault} from "../src/interfaces/IRewardVault.sol";
 import {IStateUpdate} from "../src/interfaces/IStateUpdate.sol";
-import {Base} from "./Base.sol";
+import {Base, Vm} from "./Base.sol";
+import {Defaults} from "./Defaults.sol";
 import {Signers} from "./Signers.sol";
 import {SimulatedGroth16} from "./SimulatedGroth16.sol";
 
@@ -37,16 +38,24 @@ abstract contract World is Base {
     }
 
     function deployWith(IProofVerifier verifier) internal {
-        deployWith(verifier, defaultParameters());
+        deployWith(verifier, Defaults.parameters());
     }
 
     function deployWith(IProofVerifier verifier, Parameters memory parameters) internal {
-        deployWith(verifier, parameters, defaultShares());
+        deployWith(verifier, parameters, Defaults.shares());
     }
 
     function deployWith(IProofVerifier verifier, Parameters memory parameters, IRewardVault.Shares memory shares)
         internal
     {
+        IProofVerifier[] memory verifiers = new IProofVerifier[](1);
+        verifiers[0] = verifier;
+        prepare(parameters, shares);
+        state = new StateUpdate(registry, vault, provers, genesis, verifiers, parameters);
+    }
+
+    /// @notice Everything but the state update, linked to the contract that is deployed next.
+    function prepare(Parameters memory parameters, IRewardVault.Shares memory shares) internal {
         genesis = Checkpoint({parentId: 0, number: 0, blockHash: blockHash(0), stateRoot: stateRoot(0)});
         head = genesis;
         (bytes memory keys, bytes memory possessions) = Signers.set(FIRST_VALIDATOR, VALIDATORS);
@@ -54,37 +63,6 @@ abstract contract World is Base {
         address predicted = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 2);
         registry = new CheckpointRegistry(genesis, keys, possessions, provers, predicted);
         vault = new RewardVault(predicted, shares, parameters);
-        IProofVerifier[] memory verifiers = new IProofVerifier[](1);
-        verifiers[0] = verifier;
-        state = new StateUpdate(registry, vault, provers, genesis, verifiers, parameters);
-    }
-
-    function defaultParameters() internal pure returns (Parameters memory) {
-        return Parameters({
-            idleFallback: 5 hours,
-            turnLength: 30 minutes,
-            leaveDelay: 1 days,
-            redundancyWindow: 1 hours,
-            proofDeadline: 1 days,
-            targetLag: 30 minutes,
-            bonusRamp: 12 hours,
-            signalEpoch: 1 hours,
-            reputationHalfLife: 7 days,
-            designation: Designation.Preferred,
-            fallbackBounty: 0.5 ether,
-            bonusCap: 0.12 ether,
-            bond: 1 ether,
-            minUpdates: 3,
-            signalQuorum: 3333,
-            signalCap: 2000,
-            signalStep: 1_250_000,
-            signalMax: 8_000_000,
-            signalDecay: 900_000
-        });
-    }
-
-    function defaultShares() internal pure returns (IRewardVault.Shares memory) {
-        return IRewardVault.Shares({leaf: 6000, merge: 1500, submission: 1000, redundancy: 1000, reserve: 500});
     }
 
     function fund(uint256 amount) internal {
@@ -106,12 +84,30 @@ abstract contract World is Base {
 
     /// @notice Checkpoints the block `number` with the signatures of three validators of four.
     function checkpoint(uint64 number) internal returns (Checkpoint memory next) {
-        next = Checkpoint({
+        next = following(number);
+        registry.register(next, 7, certify(next));
+        head = next;
+    }
+
+    /// @notice The checkpoint of block `number` on the head, not registered yet.
+    function following(uint64 number) internal view returns (Checkpoint memory) {
+        return Checkpoint({
             parentId: checkpointId(head), number: number, blockHash: blockHash(number), stateRoot: stateRoot(number)
         });
-        bytes32 digest = registry.checkpointDigest(checkpointId(next));
-        registry.register(next, 7, Signers.certify(FIRST_VALIDATOR, 7, digest));
-        head = next;
+    }
+
+    function certify(Checkpoint memory next) internal view returns (bytes memory) {
+        return Signers.certify(FIRST_VALIDATOR, 7, registry.checkpointDigest(checkpointId(next)));
+    }
+
+    /// @notice `count` provers from `first` on join the turns.
+    function enroll(address first, uint160 count) internal {
+        for (uint160 i; i < count; ++i) {
+            address who = address(uint160(first) + i);
+            vm.deal(who, who.balance + 1 ether);
+            vm.prank(who);
+            provers.register{value: 1 ether}();
+        }
     }
 
     function leavesOf(uint64 first, uint64 last) internal pure returns (Leaf[] memory leaves) {
@@ -156,8 +152,56 @@ abstract contract World is Base {
     }
 
     function submit(IStateUpdate.Update memory update) internal {
-        vm.prank(SUBMITTER);
+        submitAs(SUBMITTER, update);
+    }
+
+    function submitAs(address submitter, IStateUpdate.Update memory update) internal {
+        vm.prank(submitter);
         state.submit(update);
+    }
+
+    /// @notice Settles from the tip and returns what a redundant proof is held against (RW-4), rebuilt as its holder does: from
+    /// the blocks, whose hashes, fees and gas are known, and from the event.
+    function open(IStateUpdate.Update memory update, address submitter)
+        internal
+        returns (IStateUpdate.Transition memory transition)
+    {
+        (transition.from, transition.fromNumber) = state.tip();
+        vm.recordLogs();
+        submitAs(submitter, update);
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        Vm.Log memory last = logs[logs.length - 1];
+        require(last.topics[0] == IStateUpdate.RedundancyOpened.selector, "no redundancy turn");
+        transition.holder = address(uint160(uint256(last.topics[2])));
+        address[] memory paid;
+        uint64 closesAt;
+        (closesAt, paid, transition.shares) = abi.decode(last.data, (uint64, address[], uint256[]));
+        transition.settledAt = closesAt - state.redundancyWindow();
+        uint256 overlap = update.leaves.length - paid.length;
+        transition.leaves = new Leaf[](paid.length);
+        for (uint256 i; i < paid.length; ++i) {
+            transition.leaves[i] = update.leaves[overlap + i];
+            require(transition.leaves[i].prover == paid[i], "another prover was paid");
+        }
+    }
+
+    /// @notice A redundant proof whose leaves are all the holder's.
+    function own(IStateUpdate.Transition memory transition)
+        internal
+        pure
+        returns (IStateUpdate.Redundancy memory redundancy)
+    {
+        redundancy.transition = transition;
+        redundancy.system = 1;
+        redundancy.provers = new address[](transition.leaves.length);
+        for (uint256 i; i < redundancy.provers.length; ++i) {
+            redundancy.provers[i] = transition.holder;
+        }
+    }
+
+    function bring(IStateUpdate.Redundancy memory redundancy) internal {
+        vm.prank(redundancy.transition.holder);
+        state.submitRedundant(redundancy);
     }
 
     function assertTip(uint64 number) internal view {

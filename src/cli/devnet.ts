@@ -7,7 +7,7 @@ import logUpdate from "log-update"
 import { availableParallelism } from "node:os"
 import { requireFresh } from "../devnet/DataFolder.ts"
 import { type RunningDevnet, startDevnet, untilUpdates } from "../devnet/Devnet.ts"
-import { defaultDevnet, defaultPolicy, type DevnetConfig, devnetParameters, maxBlocksPerUpdate, maxOperators } from "../devnet/DevnetConfig.ts"
+import { defaultDevnet, defaultPolicy, type DevnetConfig, devnetParameters, healthyLag, maxBlocksPerUpdate, maxOperators } from "../devnet/DevnetConfig.ts"
 import { emptyPicture, feed, paint } from "../devnet/Feed.ts"
 import { renderFrame } from "../devnet/LiveView.ts"
 import { ether, plainLines, updateLine } from "../devnet/PlainView.ts"
@@ -79,8 +79,9 @@ const flags = {
   operators: whole("operators", `Prover operators, each a whole node with an L1 account and a store of its own, ${maxOperators} at most`, 1, maxOperators),
   scenario: Flag.ChoiceWithValue("scenario", scenarios.map((scenario) => [scenario.name, scenario] as const)).pipe(
     Flag.withDescription(
-      "Play a scenario, which sets times, parameters and operators itself, and end with 0 only if its outcome was seen:\n" +
-        scenarios.map(({ name, summary }) => `${name}: ${summary}`).join("\n")
+      "Play a scenario, which sets times, parameters and operators itself, and end with 0 only if its outcome was seen" +
+        // As far to the right as the descriptions of the other flags.
+        scenarios.map(({ name, summary }) => `\n${" ".repeat(37)}${name}: ${summary}`).join("")
     ),
     Flag.optional
   ),
@@ -97,6 +98,11 @@ const flags = {
   rpcPort: Flag.Int("rpc-port").pipe(
     Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 }))),
     Flag.withDescription("Port on loopback where the node answers `lignum quote` (0 picks a free one); its address goes into rpc.json, too. None if not given"),
+    Flag.optional
+  ),
+  provingCost: Flag.String("proving-cost").pipe(
+    Flag.withSchema(Schema.BigIntFromString.check(Schema.isBetweenBigInt({ minimum: 0n, maximum: (1n << 64n) - 1n }))),
+    Flag.withDescription("What proving costs an operator, in wei per prover gas: where prices leave less, its node flags on L1; never if not given"),
     Flag.optional
   ),
   keys: Flag.String("keys").pipe(
@@ -172,14 +178,18 @@ export const devnet = Command.make(
       checkpointInterval: given.checkpointInterval,
       validators: given.validators
     })
+    const pace = { ledger, blocksPerUpdate: given.blocksPerUpdate }
     const asked: DevnetConfig = {
       data: Option.getOrUndefined(given.data),
-      ledger,
-      operators: Array.from({ length: given.operators }, () => defaultPolicy),
+      ...pace,
+      operators: Array.from({ length: given.operators }, () => ({
+        ...defaultPolicy,
+        provingCost: Option.getOrUndefined(given.provingCost),
+        flagAfter: Duration.seconds(healthyLag(pace))
+      })),
       workers: Option.getOrElse(given.workers, () => availableParallelism()),
-      blocksPerUpdate: given.blocksPerUpdate,
       patience: defaultDevnet.patience,
-      parameters: devnetParameters({ ledger, blocksPerUpdate: given.blocksPerUpdate }),
+      parameters: devnetParameters(pace),
       endowment: defaultDevnet.endowment,
       l1Port: given.l1Port,
       rpcPort: Option.getOrUndefined(given.rpcPort),

@@ -7,19 +7,21 @@ import { join } from "node:path"
 import type { CertificateDomain } from "../domain/Checkpoint.ts"
 import { L1PollInterval } from "../l1/Follower.ts"
 import { DevnetLedger } from "../ledger/DevnetLedger.ts"
+import { connectRoles } from "../node/ProverNode.ts"
 import { loadKeys } from "../proofs/CircuitKeys.ts"
 import * as Groth16 from "../proofs/Groth16.ts"
 import { CheckpointWatcher } from "../roles/CheckpointWatcher.ts"
+import * as MemoryTransport from "../rpc/MemoryTransport.ts"
 import { makeBacklogReader } from "./BacklogReader.ts"
-import { l1Accounts, startChain } from "./Chain.ts"
+import { l1Accounts, operatorAccount, startChain } from "./Chain.ts"
 import { postCheckpoints } from "./CheckpointPoster.ts"
 import { openDataFolder } from "./DataFolder.ts"
 import type { DevnetConfig } from "./DevnetConfig.ts"
 import { layerL1, startOperator } from "./Operator.ts"
 import { exchangeProofs } from "./ProofExchange.ts"
-import { endowReserve } from "./Registration.ts"
+import { endowReserve, registerProver } from "./Registration.ts"
 import { followReverts } from "./RevertFollower.ts"
-import { openRpcDoor } from "./RpcDoor.ts"
+import { announceRpcDoor, openRpcDoor } from "./RpcDoor.ts"
 import { makeSignalReader } from "./SignalReader.ts"
 
 /** A running devnet. */
@@ -30,6 +32,9 @@ export const startDevnet = Effect.fnUntraced(function*(config: DevnetConfig) {
   const folder = yield* openDataFolder(config.data)
   const domain = yield* Deferred.make<CertificateDomain>()
   const keys = yield* loadKeys(config.keys)
+  const roles = yield* Effect.forEach(config.operators, () => Layer.build(Layer.provideMerge(connectRoles, MemoryTransport.layer)))
+  // First of all: a taken port is found out before anything is waited for.
+  const door = config.rpcPort === undefined ? undefined : yield* Effect.provideContext(openRpcDoor(config.rpcPort), roles[0]!)
   const backlog = makeBacklogReader(Duration.seconds(config.parameters.targetLag))
   const signal = makeSignalReader(config.parameters)
 
@@ -54,6 +59,8 @@ export const startDevnet = Effect.fnUntraced(function*(config: DevnetConfig) {
 
   const { deployment, url } = chain
   yield* endowReserve(chain, l1Accounts.treasury, config.endowment)
+  // Before the first checkpoint: its redundancy turn is drawn from those who are registered by then (RW-4).
+  yield* Effect.forEach(config.operators, (_, index) => registerProver(chain, operatorAccount(index).account), { discard: true })
   yield* Deferred.succeed(domain, { chainId: BigInt(deployment.chainId), registry: deployment.registry, epoch: 0n })
 
   /** The ledger, and L1 as those see it who are no prover. */
@@ -70,10 +77,10 @@ export const startDevnet = Effect.fnUntraced(function*(config: DevnetConfig) {
   // anvil takes nothing back by itself.
   yield* followReverts({ confirmations: 1 }).pipe(Effect.provideContext(rollup), Effect.forkScoped)
 
-  const operators = yield* Effect.forEach(config.operators, (_, index) =>
-    Effect.provideContext(startOperator(config, chain, folder, index), shared))
+  const operators = yield* Effect.forEach(roles, (clients, index) =>
+    Effect.provideContext(startOperator(config, chain, folder, index, clients), shared))
   yield* exchangeProofs(operators.filter((_, index) => config.operators[index]!.exchangesProofs))
-  if (config.rpcPort !== undefined) yield* Effect.provideContext(openRpcDoor(config.rpcPort, folder), Context.merge(rollup, operators[0]!.node))
+  if (door !== undefined) yield* announceRpcDoor(door, folder)
   return {
     config,
     url,

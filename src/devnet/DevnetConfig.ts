@@ -19,7 +19,9 @@ export interface OperatorPolicy {
   readonly exchangesProofs: boolean
   /** Wei per prover gas that proving must bring; what brings less is passed over (OC-3). */
   readonly reservationPrice: ProverPrice
-  /** How long the price must have been below the reservation price before it says so on L1 (FM-3). */
+  /** What proving costs it, in wei per prover gas: where prices leave less, it flags on L1 (FM-3). None: it never does. */
+  readonly provingCost: bigint | undefined
+  /** How long prices must have left too little before it flags. */
   readonly flagAfter: Duration.Duration
 }
 
@@ -66,24 +68,25 @@ export interface Pace {
   readonly ledger: Pick<DevnetLedgerConfig, "blockTime" | "checkpointInterval">
 }
 
-/** Twice what a healthy node takes for an update, which waits for its blocks and for the checkpoint that continues them. */
-const healthyLag = ({ blocksPerUpdate, ledger }: Pace): number =>
+/** Twice what a healthy node takes for an update, in seconds: it waits for its blocks and for the checkpoint that continues them. */
+export const healthyLag = ({ blocksPerUpdate, ledger }: Pace): number =>
   Math.ceil(Duration.toSeconds(Duration.times(ledger.blockTime, 2 * (blocksPerUpdate + ledger.checkpointInterval))))
 
 /**
  * The protocol's parameters on the devnet's clock. Blocks keep their own pace, so that what a healthy node takes may exceed a scaled
- * duration: neither a bonus nor a turn may come before it, and the proof deadline stays behind both.
+ * duration: neither a bonus nor a turn comes before that. A machine may be stopped and started, or too slow for its blocks, for longer
+ * than a scaled day: the proof deadline is ten times as long as the race at least.
  */
 export const devnetParameters = (pace: Pace): ProtocolParameters => {
   const scaled = scaleTime(defaultParameters, timeScale)
   const lag = healthyLag(pace)
   const targetLag = Math.max(scaled.targetLag, lag)
-  const idleFallback = Math.max(scaled.idleFallback, lag)
+  const idleFallback = Math.max(scaled.idleFallback, 2 * lag)
   return new ProtocolParameters({
     ...scaled,
     targetLag,
     idleFallback,
-    proofDeadline: Math.max(scaled.proofDeadline, idleFallback + 2 * scaled.turnLength, targetLag + scaled.bonusRamp)
+    proofDeadline: Math.max(scaled.proofDeadline, 10 * idleFallback, targetLag + scaled.bonusRamp)
   })
 }
 
@@ -105,7 +108,8 @@ export const defaultPolicy: OperatorPolicy = {
   redundancy: true,
   exchangesProofs: true,
   reservationPrice: ProverPrice.make(0n),
-  flagAfter: Duration.seconds(30)
+  provingCost: undefined,
+  flagAfter: Duration.minutes(1)
 }
 
 const defaultPace = { blocksPerUpdate: 3, ledger: new DevnetLedgerConfig({}) }

@@ -2,7 +2,7 @@
  * One operator of a devnet: a whole supervised node with a key, a store and a role transport of its own. Operators share the
  * machine: the rollup's ledger, the proving keys and the proof workers.
  */
-import { Context, Duration, Effect, Layer, MutableRef } from "effect"
+import { Context, Duration, Effect, Layer } from "effect"
 import { join } from "node:path"
 import { type BlockNumber, ProverGas, type ProverPrice } from "../domain/Amount.ts"
 import type { Address } from "../domain/Hash.ts"
@@ -10,17 +10,16 @@ import { devnetSchedule } from "../domain/ProverGasSchedule.ts"
 import { L1PollInterval } from "../l1/Follower.ts"
 import { L1 } from "../l1/L1.ts"
 import * as ViemL1 from "../l1/ViemL1.ts"
-import { connectRoles, startRoles } from "../node/ProverNode.ts"
+import { type Roles, startRoles } from "../node/ProverNode.ts"
 import { FeeOptions } from "../roles/FeeController.ts"
 import { SettlerOptions } from "../roles/Settler.ts"
 import { PlannerOptions } from "../roles/TreePlanner.ts"
-import * as MemoryTransport from "../rpc/MemoryTransport.ts"
+import type { RoleTransport } from "../rpc/RoleTransport.ts"
 import { layerSqlite } from "../store/Sqlite.ts"
 import * as SqliteStore from "../store/SqliteStore.ts"
 import { type DevnetChain, operatorAccount } from "./Chain.ts"
 import { type DevnetConfig, maxBlocksPerUpdate, settlementGasOf } from "./DevnetConfig.ts"
 import { makeL1GasPrice } from "./L1GasPrice.ts"
-import { registerProver } from "./Registration.ts"
 
 /** A name for people. */
 export const operatorName = (index: number): string => `prover-${index + 1}`
@@ -50,74 +49,95 @@ const leavesToOthers = (config: DevnetConfig, index: number) => {
     !exchanging.includes(index) || exchanging[number % exchanging.length] === index ? Duration.zero : grace
 }
 
-const optionsOf = (config: DevnetConfig, index: number, reservationPrice: MutableRef.MutableRef<ProverPrice>) =>
-  Effect.fnUntraced(function*(url: string) {
-    const { parameters } = config
-    return Layer.mergeAll(
-      Layer.succeed(L1PollInterval, "250 millis"),
-      Layer.succeed(PlannerOptions, {
-        reservationPrice: Effect.sync(() => reservationPrice.current),
-        shares: parameters.shares,
-        bonus: parameters,
-        leavesToOthers: leavesToOthers(config, index)
-      }),
-      Layer.succeed(SettlerOptions, {
-        blocksPerUpdate: config.blocksPerUpdate,
-        maxBlocks: maxBlocksPerUpdate,
-        patience: config.patience,
-        parameters,
-        // The pots here are what random traffic makes them, often nothing, and the gas is anvil's. Updates come all the same.
-        profitableOnly: false,
-        maxFeePerGas: 500_000_000_000n,
-        replaceAfter: "30 seconds",
-        confirmations: 1
-      }),
-      Layer.succeed(FeeOptions, {
-        rule: config.ledger.price,
-        blockGas: ProverGas.make(BigInt(config.ledger.slots) * devnetSchedule.transfer),
-        settlement: { gas: settlementGasOf(config), l1GasPrice: yield* makeL1GasPrice(url) },
-        signal: {
-          ...parameters,
-          blockTime: Duration.toSeconds(config.ledger.blockTime),
-          checkpointInterval: config.ledger.checkpointInterval
-        },
+/** What an operator's work costs it at the moment. */
+interface Costs {
+  reservationPrice: ProverPrice
+  provingCost: bigint | undefined
+}
+
+const optionsOf = Effect.fnUntraced(function*(config: DevnetConfig, url: string, index: number, costs: Costs) {
+  const { parameters } = config
+  const policy = config.operators[index]!
+  return Context.make(L1PollInterval, "250 millis").pipe(
+    Context.add(PlannerOptions, {
+      reservationPrice: Effect.sync(() => costs.reservationPrice),
+      shares: parameters.shares,
+      bonus: parameters,
+      leavesToOthers: leavesToOthers(config, index)
+    }),
+    Context.add(SettlerOptions, {
+      blocksPerUpdate: config.blocksPerUpdate,
+      maxBlocks: maxBlocksPerUpdate,
+      patience: config.patience,
+      parameters,
+      races: policy.settling === "race",
+      redundancy: policy.redundancy,
+      maxFeePerGas: 500_000_000_000n,
+      // The pots here are what random traffic makes them, often nothing, and the gas is anvil's. Updates come all the same.
+      profitableOnly: false,
+      replaceAfter: "30 seconds",
+      confirmations: 1
+    }),
+    Context.add(FeeOptions, {
+      rule: config.ledger.price,
+      blockGas: ProverGas.make(BigInt(config.ledger.slots) * devnetSchedule.transfer),
+      settlement: { gas: settlementGasOf(config), l1GasPrice: yield* makeL1GasPrice(url) },
+      signal: {
+        ...parameters,
+        blockTime: Duration.toSeconds(config.ledger.blockTime),
+        checkpointInterval: config.ledger.checkpointInterval
+      },
+      ...(policy.provingCost === undefined ? {} : {
         flagging: {
           get costPerGas() {
-            return reservationPrice.current
+            return costs.provingCost ?? 0n
           },
           minMargin: 0n,
+          // With Groth16, nothing is merged: the merge share is the leaf prover's, too (RW-2).
           leafShare: parameters.shares.leaf + parameters.shares.merge,
-          flagAfter: BigInt(Math.ceil(Duration.toSeconds(config.operators[index]!.flagAfter)))
+          flagAfter: BigInt(Math.ceil(Duration.toSeconds(policy.flagAfter)))
         }
       })
-    )
-  })
+    })
+  )
+})
 
 /** A running operator. */
 export type Operator = Effect.Success<ReturnType<typeof startOperator>>
 
-/** Registers an operator for turns and starts its node; it runs until the scope closes. */
-export const startOperator = Effect.fnUntraced(function*(config: DevnetConfig, chain: DevnetChain, folder: string, index: number) {
-  const name = operatorName(index)
-  const reservationPrice = MutableRef.make(config.operators[index]!.reservationPrice)
-  yield* registerProver(chain, operatorAccount(index).account)
-  const options = yield* optionsOf(config, index, reservationPrice)(chain.url)
+/**
+ * Starts the node of an operator that is registered for turns; it runs until the scope closes.
+ *
+ * @param clients the node's roles on its transport
+ */
+export const startOperator = Effect.fnUntraced(function*(
+  config: DevnetConfig,
+  chain: DevnetChain,
+  folder: string,
+  index: number,
+  clients: Context.Context<Roles | RoleTransport>
+) {
+  const { provingCost, reservationPrice } = config.operators[index]!
+  const costs: Costs = { provingCost, reservationPrice }
   const store = join(folder, index === 0 ? "node.db" : `node-${index + 1}.db`)
-  const node = yield* Layer.build(connectRoles.pipe(Layer.provideMerge(Layer.mergeAll(
-    MemoryTransport.layer,
+  const ports = yield* Layer.build(Layer.merge(
     layerL1(chain, index),
-    SqliteStore.layer.pipe(Layer.provide(layerSqlite(store, { exclusive: true, busyTimeout: "1 second" }))),
-    options
-  ))))
+    SqliteStore.layer.pipe(Layer.provide(layerSqlite(store, { exclusive: true, busyTimeout: "1 second" })))
+  ))
+  const node = clients.pipe(Context.merge(ports), Context.merge(yield* optionsOf(config, chain.url, index, costs)))
   const supervisor = yield* Effect.provideContext(startRoles(), node)
   const account: Address = Context.get(node, L1).account
   return {
-    name,
+    name: operatorName(index),
     account,
     /** The roles as clients, with the operator's own ports. */
     node,
     supervisor,
-    /** Asks another price for its work from now on. */
-    setReservationPrice: (price: ProverPrice) => Effect.sync(() => MutableRef.set(reservationPrice, price))
+    /** Its work costs something else from now on: it asks that price, and flags below it if it flags at all. */
+    reprice: (price: ProverPrice) =>
+      Effect.sync(() => {
+        costs.reservationPrice = price
+        costs.provingCost = price
+      })
   }
 })

@@ -37,16 +37,17 @@ export interface SignalRule {
 /** The epoch of an L1 time in seconds. */
 export const epochOf = (rule: SignalRule, now: bigint): bigint => now / BigInt(rule.signalEpoch)
 
+/** A multiplier, in millionths, after so many epochs without a quorum. */
+export const decayedMultiplier = (multiplier: bigint, epochs: bigint, signalDecay: number): bigint => {
+  let left = multiplier
+  for (let i = 0n; i < epochs && left > signalOne; i++) left = (left * BigInt(signalDecay)) / signalOne
+  return left > signalOne ? left : signalOne
+}
+
 /** The multiplier in an epoch, in millionths: each epoch that ended without a quorum brought it nearer to 1. */
-export const multiplierIn = (rule: SignalRule, signal: FeeSignal, epoch: bigint): bigint => {
-  const ended = epoch - signal.epoch
-  let quiet = signal.raised && ended > 0n ? ended - 1n : ended
-  let multiplier = signal.multiplier
-  for (; quiet > 0n && multiplier > signalOne; quiet--) {
-    const next = (multiplier * BigInt(rule.signalDecay)) / signalOne
-    multiplier = next > signalOne ? next : signalOne
-  }
-  return multiplier
+export const multiplierIn = (rule: SignalRule, { epoch: since, multiplier, raised }: FeeSignal, epoch: bigint): bigint => {
+  const ended = epoch - since
+  return decayedMultiplier(multiplier, raised && ended > 0n ? ended - 1n : ended, rule.signalDecay)
 }
 
 /** Reputation behind the flags of an epoch. */
@@ -83,7 +84,8 @@ export interface Flagged {
 export const flag = (rule: SignalRule, signal: FeeSignal, by: Flagger, epoch: bigint): Result.Result<Flagged, FlagRefused> => {
   if (by.updates < rule.minUpdates) return Result.fail({ reason: "NotActive", updates: by.updates, needed: rule.minUpdates })
   if (hasFlaggedIn(signal, by.prover, epoch)) return Result.fail({ reason: "AlreadyFlagged", epoch })
-  if (by.reputation === 0n) return Result.fail({ reason: "NoReputation" })
+  // The total is rounded more often than its parts; where it is nothing, so is every part of it.
+  if (by.reputation === 0n || by.totalReputation === 0n) return Result.fail({ reason: "NoReputation" })
   const cap = (by.totalReputation * BigInt(rule.signalCap)) / 10_000n
   const weight = by.reputation < cap ? by.reputation : cap
   const gathered = weightIn(signal, epoch) + weight

@@ -3,10 +3,15 @@
  */
 import { Schema } from "effect"
 import { Wei } from "./Amount.ts"
+import { signalOne } from "./Block.ts"
+import { decayedMultiplier } from "./FeeSignal.ts"
 import { defaultShares, RewardShares } from "./Rewards.ts"
 
 /** Whom a turn serves, in the order of the contracts' `Designation` (ST-6). */
 export const designations = ["open", "preferred", "exclusive"] as const
+
+/** Epochs in which the multiplier must come down from its highest to 1. */
+const longestDecay = 256n
 
 /** Seconds, in the width that the contracts keep them in. */
 const Duration = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 2 ** 32 - 1 }))
@@ -72,7 +77,11 @@ export class ProtocolParameters extends Schema.Class<ProtocolParameters>("lignum
     Schema.makeFilter(({ bonusRamp, proofDeadline, targetLag }) =>
       targetLag + bonusRamp <= proofDeadline || "a bonus that reaches its cap before the proof deadline: else it never does"
     ),
-    Schema.makeFilter(({ signalMax, signalStep }) => signalMax >= signalStep || "a highest multiplier of at least one step")
+    Schema.makeFilter(({ signalMax, signalStep }) => signalMax >= signalStep || "a highest multiplier of at least one step"),
+    Schema.makeFilter(({ signalDecay, signalMax }) =>
+      decayedMultiplier(BigInt(signalMax), longestDecay, signalDecay) === signalOne ||
+      `a decay that leads from the highest multiplier to 1 within ${longestDecay} epochs: else it is dear to read on L1`
+    )
   )
 ) {}
 

@@ -3,7 +3,7 @@
  */
 import { Schema } from "effect"
 import { encodeAbiParameters, keccak256 } from "viem"
-import { BlockNumber, ProverGas, Wei } from "./Amount.ts"
+import { BlockNumber, Wei } from "./Amount.ts"
 import { BlockRef } from "./Block.ts"
 import { Address } from "./Hash.ts"
 import { Leaf } from "./Proof.ts"
@@ -25,6 +25,16 @@ export class Transition extends Schema.Class<Transition>("lignum/Transition")({
   get to(): BlockRef {
     return new BlockRef({ number: BlockNumber.make(this.from.number + this.leaves.length), hash: this.leaves[this.leaves.length - 1]!.blockHash })
   }
+}
+
+/** A transition as somebody states it: L1 finds out whether it is one. */
+export interface StatedTransition {
+  readonly from: BlockRef
+  readonly leaves: ReadonlyArray<Leaf>
+  /** In wei. */
+  readonly shares: ReadonlyArray<bigint>
+  readonly holder: Address
+  readonly settledAt: bigint
 }
 
 const transitionAbi = [{
@@ -49,7 +59,7 @@ const transitionAbi = [{
 }] as const
 
 /** A transition as the contract takes it. */
-export const encodeTransition = ({ from, holder, leaves, settledAt, shares }: Transition) => ({
+export const encodeTransition = ({ from, holder, leaves, settledAt, shares }: StatedTransition) => ({
   from: from.hash,
   fromNumber: BigInt(from.number),
   leaves,
@@ -59,7 +69,7 @@ export const encodeTransition = ({ from, holder, leaves, settledAt, shares }: Tr
 })
 
 /** The lower 184 bits of keccak256(abi.encode(transition)): what L1 keeps of it, until a redundant proof is paid. */
-export const transitionClaim = (transition: Transition): bigint =>
+export const transitionClaim = (transition: StatedTransition): bigint =>
   BigInt(keccak256(encodeAbiParameters(transitionAbi, [encodeTransition(transition)]))) & ((1n << 184n) - 1n)
 
 /** What a redundant proof brings its holder. */
@@ -68,7 +78,7 @@ export interface RedundantEarnings {
   readonly shares: ReadonlyArray<bigint>
   readonly total: bigint
   /** Prover gas of the blocks that it earns: reputation (FM-3). */
-  readonly proverGas: ProverGas
+  readonly proverGas: bigint
 }
 
 /**
@@ -76,11 +86,11 @@ export interface RedundantEarnings {
  *
  * @param provers one for each block of the transition
  */
-export const redundantEarnings = ({ holder, leaves, shares }: Transition, provers: ReadonlyArray<Address>): RedundantEarnings => {
+export const redundantEarnings = ({ holder, leaves, shares }: StatedTransition, provers: ReadonlyArray<Address>): RedundantEarnings => {
   const earned: ReadonlyArray<bigint> = leaves.map(({ prover }, i) => provers[i] === holder && prover !== holder ? shares[i] ?? 0n : 0n)
   return {
     shares: earned,
     total: earned.reduce((sum, share) => sum + share, 0n),
-    proverGas: ProverGas.make(leaves.reduce((sum, { proverGas }, i) => earned[i] === 0n ? sum : sum + proverGas, 0n))
+    proverGas: leaves.reduce((sum, { proverGas }, i) => earned[i] === 0n ? sum : sum + proverGas, 0n)
   }
 }

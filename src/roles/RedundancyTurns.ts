@@ -73,6 +73,7 @@ export const makeRedundancy = Effect.fnUntraced(function*(
       Effect.timeoutOption(patience),
       Effect.catchTags({
         ProvingFailed: ({ message }) => Effect.as(Effect.logWarning(message), Option.none<Proof>()),
+        // Settled blocks are not replaced: the ledger read another chain, or L1 took the update back.
         BlockReplaced: ({ message }) => Effect.as(Effect.logWarning(message), Option.none<Proof>()),
         Quarantined: ({ message }) => Effect.as(Effect.logError(message), Option.none<Proof>())
       })

@@ -36,6 +36,10 @@ export interface SettlerOptions extends UpdatePolicy, OutboxOptions {
   readonly parameters: ProtocolParameters
   /** Whether this node reverts what nobody proves in time, at its own cost (CP-4); it does unless told otherwise. */
   readonly revertUnproven?: boolean
+  /** Whether this node brings updates whenever it can; else only in its own turns (ST-6). It races unless told otherwise. */
+  readonly races?: boolean
+  /** Whether this node uses its redundancy turns (RW-4); it does unless told otherwise. */
+  readonly redundancy?: boolean
 }
 
 export const SettlerOptions = Context.Service<SettlerOptions>("lignum/SettlerOptions")
@@ -71,7 +75,7 @@ export class Settler extends Context.Service<Settler, RoleShape<typeof SettlerRp
     Settler,
     Effect.gen(function*() {
       const options = yield* SettlerOptions
-      const { parameters, revertUnproven = true } = options
+      const { parameters, races = true, redundancy = true, revertUnproven = true } = options
       const l1 = yield* L1
       const outbox = yield* Outbox
       const proofs = yield* ProofSystem
@@ -226,6 +230,7 @@ export class Settler extends Context.Service<Settler, RoleShape<typeof SettlerRp
         const due = provable ? yield* revertible : undefined
         const { mine, terms } = provable && known.heaviest.length > 0 ? yield* standingNow : nobodysTurn
         standsInTurn = mine
+        if (!races && !mine && due === undefined) return yield* say({ activity: "waits for a turn of its own: this node does not race" })
         // A turn is used at any size and price, and so is the last chance before blocks are lost.
         const mustGo = overdue || mine || due !== undefined
         const plan = planUpdate(seen.tip, seen.checkpoints, known.heaviest, {
@@ -270,7 +275,7 @@ export class Settler extends Context.Service<Settler, RoleShape<typeof SettlerRp
         publish: (seen) => SubscriptionRef.set(sight, seen)
       }))
 
-      yield* fibers.fork(
+      if (redundancy) yield* fibers.fork(
         Effect.gen(function*() {
           const { turns } = yield* SubscriptionRef.get(sight)
           for (const turn of turns) {

@@ -31,9 +31,12 @@ export class NodeUnreachable extends Schema.TaggedError<NodeUnreachable>()("Node
   }
 }
 
+/** What the innermost error says: the outer ones only say that there was one. */
 const reasonOf = (error: unknown): string => {
-  if (error instanceof Error && error.cause !== undefined) return reasonOf(error.cause)
-  return error instanceof Error ? `${"code" in error ? `${error.code} ` : ""}${error.message}`.trim() : String(error)
+  if (!(error instanceof Error)) return String(error)
+  const within = "reason" in error && error.reason instanceof Error ? error.reason : error.cause
+  if (within !== undefined && within !== null) return reasonOf(within)
+  return error.message !== "" ? error.message : "code" in error ? String(error.code) : error.name
 }
 
 /**

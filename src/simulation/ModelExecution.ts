@@ -27,12 +27,12 @@ const updateEvent = ({ update }: CallOf<"update">) => {
 
 const redundantEvent = ({ redundant }: CallOf<"redundant">) => {
   const { mergers, proof, provers, system, transition } = redundant
-  const { from, holder, leaves, settledAt, shares } = transition
+  const { from, leaves } = transition
   const own = leaves.map((leaf, i) => new Leaf({ ...leaf, prover: provers[i] ?? leaf.prover }))
   return {
     _tag: "SubmitRedundant",
     redundancy: {
-      transition: { from: from.hash, fromNumber: from.number, leaves, shares, holder, settledAt },
+      transition,
       system: proofSystemIds[system],
       provers,
       mergers

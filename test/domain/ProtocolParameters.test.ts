@@ -72,7 +72,9 @@ describe("protocol parameters", () => {
     takes({ signalMax: defaultParameters.signalStep })
     refuses({ signalDecay: 0 })
     refuses({ signalDecay: 1_000_000 })
-    takes({ signalDecay: 999_999 })
+    // 1.25 down to 1 takes 256 epochs at most.
+    takes({ signalMax: 1_250_000, signalDecay: 999_127 })
+    refuses({ signalMax: 1_250_000, signalDecay: 999_130 })
     takes({ minUpdates: 0 })
   })
 })

@@ -1,7 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Schema } from "effect"
+import { Result, Schema } from "effect"
 import { ProverGas, ProverPrice } from "../../src/domain/Amount.ts"
+import { epochOf, flag, hasFlaggedIn, multiplierIn, quietSignal } from "../../src/domain/FeeSignal.ts"
+import { defaultParameters } from "../../src/domain/ProtocolParameters.ts"
 import { devnetPriceRule } from "../../src/ledger/DevnetLedgerConfig.ts"
+import { prover } from "./builders.ts"
 import { highestPrice, nextExcess, priceAt, PriceRule, proverFee, snapshotPrice } from "../../src/domain/ProverPrice.ts"
 
 const rule = new PriceRule({
@@ -96,6 +99,80 @@ describe("FM-2: the backlog", () => {
     const huge = gas(2n ** 63n)
     assert.strictEqual(nextExcess(rule, 200_000n, gas(0n), huge), 200_000n)
     assert.strictEqual(nextExcess(rule, 200_000n, gas(1n), huge), 200_001n)
+  })
+})
+
+describe("FM-2, FM-3: demand, backlog and signal together", () => {
+  const transfer = 16_000n
+  /** One flag stands for those of a quorum. */
+  const signals = { ...defaultParameters, signalEpoch: 12, signalCap: 10_000 }
+
+  /**
+   * A rollup in which proving costs some multiple of the floor. Users send a transfer per block while the price is below what it is
+   * worth to them. Provers prove a block when the price in its header pays them, oldest first, two per block time; while theirs is
+   * below their cost, a quorum of them flags in every epoch. Checkpoints come every two blocks. With an age bonus (RW-6), what a
+   * block pays grows by up to twice the floor from when it is overdue.
+   */
+  const run = (cost: bigint, worth: bigint, blocks: number, flags: boolean, bonus = false) => {
+    let [excess, signal, multiplier] = [0n, quietSignal, 1_000_000n]
+    const unproven: Array<{ readonly price: bigint; readonly at: number; readonly gas: bigint }> = []
+    const prices: Array<bigint> = []
+    let proven = 0
+    for (let block = 0; block < blocks; block++) {
+      const epoch = epochOf(signals, BigInt(6 * block))
+      if (block % 2 === 0) multiplier = multiplierIn(signals, signal, epoch)
+      const price = snapshotPrice(rule, excess, multiplier)
+      prices.push(price)
+      const used = price <= worth ? transfer : 0n
+      unproven.push({ price, at: block, gas: used })
+      const pays = ({ at, price }: { readonly at: number; readonly price: bigint }) =>
+        price + (bonus ? rule.floor * BigInt(Math.min(Math.max(0, block - at - 10), 40)) / 20n : 0n)
+      for (let worker = 0; worker < 2 && unproven.length > 0 && (pays(unproven[0]!) >= cost || unproven[0]!.gas === 0n); worker++, proven++) unproven.shift()
+      if (flags && price < cost && !hasFlaggedIn(signal, prover(1), epoch)) {
+        signal = Result.getOrThrow(flag(signals, signal, { prover: prover(1), reputation: 10n, updates: 3, totalReputation: 10n }, epoch)).signal
+      }
+      const overdue = unproven.filter(({ at }) => block - at > 10).reduce((sum, { gas }) => sum + gas, 0n)
+      excess = nextExcess(rule, excess, gas(used), gas(overdue))
+    }
+    return { prices, proven, waiting: unproven.length, multiplier }
+  }
+  const firstAt = (prices: ReadonlyArray<bigint>, price: bigint) => prices.findIndex((each) => each >= price)
+
+  it("a cost of five times the floor is reached by the backlog alone, and sooner with the signal", () => {
+    const cost = 5n * rule.floor
+    const alone = run(cost, 100n * rule.floor, 120, false)
+    const signalled = run(cost, 100n * rule.floor, 120, true)
+    const [slow, fast] = [firstAt(alone.prices, cost), firstAt(signalled.prices, cost)]
+    assert.strictEqual(slow, 30)
+    assert.isTrue(fast > 0 && fast < slow, `${fast} of ${slow}`)
+  })
+
+  it("what nobody would pay is never asked by the backlog: the price stands where users stop", () => {
+    const worth = 3n * rule.floor
+    const { prices } = run(50n * rule.floor, worth, 400, false)
+    const step = priceAt(rule, rule.backlogStep)
+    assert.isTrue(prices.every((price) => price <= worth * step / rule.floor), "at most one step beyond")
+  })
+
+  it("the signal lifts it beyond that, to its highest and no more", () => {
+    const worth = 3n * rule.floor
+    const { prices } = run(1_000n * rule.floor, worth, 400, true)
+    const step = priceAt(rule, rule.backlogStep)
+    const highest = prices.reduce((most, price) => price > most ? price : most, 0n)
+    assert.isTrue(highest > worth * step / rule.floor && highest <= 8n * worth * step / rule.floor)
+  })
+
+  it("RW-6: without a bonus for age, one block whose price was fixed too low keeps the backlog up; with it, the price comes to rest and the signal is gone", () => {
+    const cost = 2n * rule.floor
+    const stuck = run(cost, 1_000_000n * rule.floor, 300, true)
+    assert.strictEqual(stuck.proven, 0, "the oldest block pays too little for ever")
+    const { multiplier, prices, proven, waiting } = run(cost, 1_000_000n * rule.floor, 300, true, true)
+    const highest = prices.reduce((most, price) => price > most ? price : most, 0n)
+    assert.isTrue(highest >= cost && highest < stuck.prices[299]!)
+    assert.strictEqual(multiplier, 1_000_000n)
+    assert.strictEqual(prices[299], prices[250], "at the target it stands")
+    assert.strictEqual(proven + waiting, 300)
+    assert.isAtMost(waiting, 2, "all is proven")
   })
 })
 

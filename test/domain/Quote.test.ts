@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import { BlockNumber, ProverGas, ProverPrice } from "../../src/domain/Amount.ts"
 import { highestPrice, largestExcess, nextExcess, priceAt, PriceRule, snapshotPrice } from "../../src/domain/ProverPrice.ts"
-import { excessBehind, priceBound, quote, settlementGasPerBlock } from "../../src/domain/Quote.ts"
+import { excessBehind, highestSignalWithin, priceBound, quote, settlementGasPerBlock, type SignalCourse } from "../../src/domain/Quote.ts"
 import { devnetPriceRule as rule } from "../../src/ledger/DevnetLedgerConfig.ts"
 
 const between = (minimum: bigint, maximum: bigint) => Schema.BigInt.check(Schema.isBetweenBigInt({ minimum, maximum }))
@@ -75,5 +75,43 @@ describe("FM-5: a quote", () => {
     assert.strictEqual(answer.parts.settlement?.share, 268_334n * 10n ** 9n, "one transfer is a block at the target")
     assert.strictEqual(quote(header, gas(1n), { rule, blockGas, blocks: 1 }, { settlement }).parts.settlement?.share, (268_334n * 10n ** 9n + 15_999n) / 16_000n)
     assert.isNull(quote(header, gas(16_000n), { rule, blockGas, blocks: 1 }).parts.settlement)
+  })
+
+  it("the three parts make up the total; what is not known counts nothing", () => {
+    const header = headerAt(136_000n, 1_250_000n)
+    const options = { rule, blockGas, blocks: 3 }
+    const execution = { gas: 21_000n, price: 7n }
+    const whole = quote(header, gas(16_000n), options, { execution, settlement })
+    assert.deepStrictEqual({ ...whole.parts.execution! } as object, { gas: 21_000n, price: 7n, fee: 147_000n })
+    assert.strictEqual(whole.total, 147_000n + whole.parts.proverFee + whole.parts.settlement!.share)
+    const proving = quote(header, gas(16_000n), options)
+    assert.isNull(proving.parts.execution)
+    assert.strictEqual(proving.total, proving.fee)
+    assert.strictEqual(quote(header, gas(16_000n), options, { execution }).total, proving.fee + 147_000n)
+    assert.strictEqual(whole.maxProverFee, proving.maxProverFee, "what is signed caps the price of proving alone")
+  })
+})
+
+describe("FM-3, FM-5: how far the signal can come", () => {
+  const course: SignalCourse = { signalEpoch: 3_600, signalStep: 1_250_000, signalMax: 8_000_000, blockTime: 6, checkpointInterval: 2 }
+
+  it("one step for each epoch that the blocks can touch, and never above the highest", () => {
+    assert.strictEqual(highestSignalWithin(1_000_000n, 10, course), 1_562_500n, "the epoch now, and one that begins")
+    assert.strictEqual(highestSignalWithin(1_000_000n, 598, course), 1_562_500n)
+    assert.strictEqual(highestSignalWithin(1_000_000n, 599, course), 1_953_125n)
+    assert.strictEqual(highestSignalWithin(1_000_000n, 1_000, { ...course, signalEpoch: 6 }), 8_000_000n)
+    assert.strictEqual(highestSignalWithin(8_000_000n, 1, course), 8_000_000n)
+  })
+
+  it.prop("no course of quorums within the blocks comes higher", [Signal, Schema.Array(Schema.Boolean).check(Schema.isMinLength(1), Schema.isMaxLength(200)), between(1n, 120n), between(1n, 50n)], ([signal, quorums, epoch, start]) => {
+    const at: SignalCourse = { ...course, signalEpoch: Number(epoch) }
+    let [now, last] = [signal, Math.floor(Number(start) / at.signalEpoch) - 1]
+    // The reading before the newest block was at most an interval ago; then a block every six seconds, and a quorum in an epoch at most.
+    for (const [block, quorum] of quorums.entries()) {
+      const here = Math.floor((Number(start) + block * at.blockTime) / at.signalEpoch)
+      if (quorum && here > last) [now, last] = [now * 1_250_000n / 1_000_000n, here]
+    }
+    const most = highestSignalWithin(signal, quorums.length, at)
+    assert.isTrue((now < 8_000_000n ? now : 8_000_000n) <= most)
   })
 })

@@ -71,6 +71,27 @@ describe("wrong use ends with exit code 2 and one clear sentence", () => {
     }
   })
 
+  it("a taken port of the node's own", async () => {
+    const server = createServer()
+    const port = await new Promise<number>((resolve) =>
+      server.listen(0, "127.0.0.1", () => resolve((server.address() as { readonly port: number }).port))
+    )
+    try {
+      assertPlainRefusal(await lignum(["devnet", "--json", "--rpc-port", String(port)]).ended, new RegExp(`port ${port} is taken`), /--rpc-port/)
+    } finally {
+      server.close()
+    }
+  })
+
+  it("a quote from nobody, or that cannot be", async () => {
+    const nobody = ["quote", "--rpc", "http://127.0.0.1:9", "--prover-gas", "16000"]
+    assertPlainRefusal(await lignum(nobody).ended, /no lignum node answers at http:\/\/127\.0\.0\.1:9 /, /lignum devnet --rpc-port/, /rpc\.json/)
+    assertPlainRefusal(await lignum(["quote", "--prover-gas", "16000"]).ended, /--rpc/)
+    assertPlainRefusal(await lignum(["quote", "--rpc", "127.0.0.1:9", "--prover-gas", "16000"]).ended, /--rpc/, /http:\/\/127\.0\.0\.1:\d+/)
+    assertPlainRefusal(await lignum([...nobody, "--blocks", "0"]).ended, /--blocks/)
+    assertPlainRefusal(await lignum([...nobody, "--highest-signal", "1"]).ended, /--highest-signal/)
+  })
+
   it("a missing binary", async () => {
     const ended = await lignum(["devnet", "--json"], { LIGNUM_ANVIL: "/no/such/anvil" }).ended
     assertPlainRefusal(ended, /anvil was not found/, /LIGNUM_ANVIL/)

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { type Abi, encodeAbiParameters, encodeEventTopics, type Log } from "viem"
 import { toAddress, toHex32 } from "../../src/domain/Hash.ts"
-import { checkpointRegistryAbi, proverRegistryAbi, rewardVaultAbi, stateUpdateAbi } from "../../src/l1/abi.ts"
+import { checkpointRegistryAbi, feeSignalAbi, proverRegistryAbi, rewardVaultAbi, stateUpdateAbi } from "../../src/l1/abi.ts"
 import { decodeEvents } from "../../src/l1/Events.ts"
 
 const alice = toAddress(`0x${"a1".repeat(20)}`)
@@ -99,6 +99,22 @@ describe("events", () => {
       holder: bob,
       system: "groth16",
       earned: 5n
+    })
+  })
+
+  it("FM-3: flags and what comes of them", () => {
+    assert.deepEqual(said(feeSignalAbi, "Flagged", { epoch: 9, prover: alice, weight: 2n, gathered: 5n, total: 10n }), {
+      _tag: "Flagged",
+      epoch: 9n,
+      prover: alice,
+      weight: 2n,
+      gathered: 5n,
+      total: 10n
+    })
+    assert.deepEqual(said(feeSignalAbi, "MultiplierRaised", { epoch: 9, multiplier: 1_250_000n }), {
+      _tag: "MultiplierRaised",
+      epoch: 9n,
+      multiplier: 1_250_000n
     })
   })
 

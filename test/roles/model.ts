@@ -47,7 +47,7 @@ const ledgerOptions: ModelLedger.ModelLedgerOptions = {
 }
 
 /** The chain as it is made, unless a test replaces blocks. */
-const firstRollup = Array.from({ length: ledgerOptions.length }).reduce<ModelLedger.ModelRollup>(
+export const firstRollup = Array.from({ length: ledgerOptions.length }).reduce<ModelLedger.ModelRollup>(
   (rollup, _, i) =>
     ModelLedger.extendRollup(ledgerOptions, rollup, { timestamp: BigInt(6 * (i + 1)), signalMultiplier: 1_000_000n, overdue: 0n }),
   ModelLedger.startRollup(ledgerOptions, 0n)

@@ -6,6 +6,7 @@ import type { BlockNumber } from "../../domain/Amount.ts"
 import type { Block } from "../../domain/Block.ts"
 import type { Address, TransactionHash } from "../../domain/Hash.ts"
 import { defaultParameters, ProtocolParameters, scaleTime } from "../../domain/ProtocolParameters.ts"
+import type { PriceRule } from "../../domain/ProverPrice.ts"
 import type { Credited, L1Event } from "../../l1/Events.ts"
 import { followL1 } from "../../l1/Follower.ts"
 import type { L1Unavailable } from "../../l1/L1.ts"
@@ -89,9 +90,9 @@ export const scenarioParameters = (changes: Partial<ConstructorParameters<typeof
     ...changes
   })
 
-/** The ledger with another block time, and a checkpoint at every second block. */
-export const paced = ({ ledger }: DevnetConfig, blockTime: Duration.Duration): DevnetLedgerConfig =>
-  new DevnetLedgerConfig({ ...ledger, blockTime, checkpointInterval: 2 })
+/** The ledger with another block time, a checkpoint at every second block, and another price rule where one is given. */
+export const paced = ({ ledger }: DevnetConfig, blockTime: Duration.Duration, price: PriceRule = ledger.price): DevnetLedgerConfig =>
+  new DevnetLedgerConfig({ ...ledger, blockTime, checkpointInterval: 2, price })
 
 /** Holds for one kind of event. */
 export const isA = <Tag extends L1Event["_tag"]>(tag: Tag) => (event: L1Event): event is Extract<L1Event, { readonly _tag: Tag }> =>

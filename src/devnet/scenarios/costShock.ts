@@ -3,7 +3,7 @@ import { Context, Duration, Effect } from "effect"
 import { ProverGas, ProverPrice, Wei } from "../../domain/Amount.ts"
 import { signalOne } from "../../domain/Block.ts"
 import { PriceRule } from "../../domain/ProverPrice.ts"
-import { DevnetLedgerConfig, devnetPriceRule } from "../../ledger/DevnetLedgerConfig.ts"
+import { devnetPriceRule } from "../../ledger/DevnetLedgerConfig.ts"
 import { LedgerSource } from "../../ledger/LedgerSource.ts"
 import { TreePlanner } from "../../roles/TreePlanner.ts"
 import { defaultPolicy, type DevnetConfig } from "../DevnetConfig.ts"
@@ -34,11 +34,11 @@ const price = new PriceRule({
 const configure = (config: DevnetConfig): DevnetConfig => ({
   ...config,
   parameters,
-  ledger: new DevnetLedgerConfig({ ...paced(config, Duration.seconds(6)), price }),
+  ledger: paced(config, Duration.seconds(6), price),
   blocksPerUpdate: 2,
   // Whatever is passed over splits the blocks between: a rest of any size is settled soon.
   patience: Duration.seconds(10),
-  operators: Array.from({ length: 2 }, () => ({ ...defaultPolicy, reservationPrice: before, flagAfter: Duration.seconds(5) }))
+  operators: Array.from({ length: 2 }, () => ({ ...defaultPolicy, reservationPrice: before, provingCost: before, flagAfter: Duration.seconds(5) }))
 })
 
 export const costShock: Scenario = {
@@ -59,7 +59,7 @@ export const costShock: Scenario = {
       (update) => [undefined, { tip: update.to.number, transaction: update.at.transaction }] as const
     ))
 
-    yield* Effect.forEach(operators, ({ setReservationPrice }) => setReservationPrice(after))
+    yield* Effect.forEach(operators, ({ reprice }) => reprice(after))
     const shocked = yield* see("reservation prices rise to five times, and blocks are passed over", Effect.map(
       Effect.forEach(operators, ({ name, node }) =>
         Effect.map(

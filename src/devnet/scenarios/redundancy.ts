@@ -1,16 +1,22 @@
 /** RW-4: who lost the race proves the same transition by itself, and is paid for that. */
 import { Duration, Effect } from "effect"
+import { ProverPrice } from "../../domain/Amount.ts"
+import { PriceRule } from "../../domain/ProverPrice.ts"
 import { splitPot } from "../../domain/Rewards.ts"
+import { devnetPriceRule } from "../../ledger/DevnetLedgerConfig.ts"
 import { defaultPolicy, type DevnetConfig } from "../DevnetConfig.ts"
 import { isA, mustHold, paced, type Scenario, scenarioParameters } from "./Scenario.ts"
 
 /** A second proof of two blocks has to wait for workers that go on proving new ones. */
 const parameters = scenarioParameters({ redundancyWindow: 90 })
 
+/** At a hundred times the devnet's floor, a tenth of two blocks' fees is worth more than the L1 gas of a second proof. */
+const price = new PriceRule({ ...devnetPriceRule, floor: ProverPrice.make(100n * devnetPriceRule.floor) })
+
 const configure = (config: DevnetConfig): DevnetConfig => ({
   ...config,
   parameters,
-  ledger: paced(config, Duration.seconds(10)),
+  ledger: paced(config, Duration.seconds(10), price),
   blocksPerUpdate: 2,
   operators: Array.from({ length: 2 }, () => ({ ...defaultPolicy, exchangesProofs: false }))
 })

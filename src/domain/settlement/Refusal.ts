@@ -28,7 +28,7 @@ export interface RefusalArguments {
   readonly ST2_CheckpointsMissing: readonly [parentNumber: bigint, tipNumber: bigint]
   readonly ST2_NotContinued: readonly [toNumber: bigint, checkpointNumber: bigint]
   readonly ST3_SystemUnknown: readonly [system: bigint]
-  readonly ST3_NoMergers: readonly []
+  readonly ST3_NothingMerged: readonly []
   readonly ST3_ProofInvalid: readonly []
   readonly ST6_BondMismatch: readonly [given: bigint, bond: bigint]
   readonly ST6_AlreadyRegistered: readonly [prover: Address]

@@ -3,14 +3,16 @@
  */
 import { Result } from "effect"
 import { BlockNumber } from "../Amount.ts"
+import { BlockRef } from "../Block.ts"
 import type { Checkpoint } from "../Checkpoint.ts"
 import { type Address, type BlockHash, type CheckpointId, toHex32, zeroAddress } from "../Hash.ts"
 import type { Leaf } from "../Proof.ts"
 import type { ProtocolParameters } from "../ProtocolParameters.ts"
+import { redundantEarnings, type StatedTransition, transitionClaim } from "../Redundancy.ts"
 import { ageBonus } from "../Rewards.ts"
 import type { Emission, Outcome } from "./Emission.ts"
 import type { Provers } from "./Provers.ts"
-import { claimOf, type Redundancy, redundancyHolder, type Transition } from "./Redundancy.ts"
+import { type Redundancy, redundancyHolder } from "./Redundancy.ts"
 import { type Refusal, refuse } from "./Refusal.ts"
 import { isLive, type Registry, revertTo } from "./Registry.ts"
 import { missedBefore, type Tip, turnAt } from "./Turns.ts"
@@ -55,7 +57,7 @@ export interface Update {
 const requireProven = (chain: Chain, system: number, mergers: ReadonlyArray<Address>, proofHolds: boolean): Result.Result<void, Refusal> => {
   const allowed = chain.systems.get(system)
   if (allowed === undefined) return refuse("ST3_SystemUnknown", BigInt(system))
-  if (mergers.length > 0 && !allowed.bindsMergers) return refuse("ST3_NoMergers")
+  if (mergers.length > 0 && !allowed.bindsMergers) return refuse("ST3_NothingMerged")
   return proofHolds ? Result.void : refuse("ST3_ProofInvalid")
 }
 
@@ -139,10 +141,11 @@ export const submit = (
     const firstNumber = BlockNumber.make(tip.number + 1)
     const bonuses = bonusesOf(chain, update.checkpoints, leaves.map((_, i) => firstNumber + i), now)
     const paid = reward(forfeits.state, parameters, { leaves, firstNumber, mergers: update.mergers, bonuses, submitter: payee, bounty }, now)
-    const holder = redundancyHolder(chain.registry, chain.provers, checkpointId, submitter)
+    // The first that continues END: an update may name later ones, but must not choose its redundancy holder by it.
+    const continues = update.checkpoints.find(({ number }) => number >= toNumber)!
+    const holder = redundancyHolder(chain.registry, chain.provers, continues.id, submitter)
     const opened = openRedundancy(parameters, {
-      from: tip.hash,
-      fromNumber: tip.number,
+      from: new BlockRef({ hash: tip.hash, number: tip.number }),
       leaves,
       shares: paid.shares,
       holder,
@@ -176,11 +179,11 @@ export const submit = (
   })
 
 /** RW-4: what a redundant proof will be held against; nothing where nobody may bring one. */
-const openRedundancy = ({ redundancyWindow }: ProtocolParameters, transition: Transition): Outcome<bigint> => {
+const openRedundancy = ({ redundancyWindow }: ProtocolParameters, transition: StatedTransition): Outcome<bigint> => {
   const { holder, leaves, settledAt, shares } = transition
   if (holder === zeroAddress) return { state: 0n, effects: [] }
   return {
-    state: claimOf(transition),
+    state: transitionClaim(transition),
     effects: [{
       _tag: "RedundancyOpened",
       toHash: leaves[leaves.length - 1]!.blockHash,
@@ -201,27 +204,26 @@ export const submitRedundant = (
   now: bigint
 ): Result.Result<Outcome<Chain>, Refusal> =>
   Result.gen(function*() {
-    const { holder, leaves, settledAt, shares } = transition
+    const { from, holder, leaves, settledAt } = transition
     const toHash = leaves[leaves.length - 1]?.blockHash
     if (toHash === undefined) return yield* refuse("RW4_TransitionUnknown", toHex32(0n))
     const boundary = chain.boundaries.get(toHash)
-    if (boundary === undefined || boundary.claim !== claimOf(transition)) return yield* refuse("RW4_TransitionUnknown", toHash)
+    if (boundary === undefined || boundary.claim !== transitionClaim(transition)) return yield* refuse("RW4_TransitionUnknown", toHash)
     if (sender !== holder) return yield* refuse("RW4_NotYourTurn", holder)
     const closesAt = settledAt + BigInt(chain.parameters.redundancyWindow)
     if (now > closesAt) return yield* refuse("RW4_WindowClosed", closesAt)
     if (provers.length !== leaves.length) return yield* refuse("RW4_LeafCount", BigInt(provers.length), BigInt(leaves.length))
-    const earned = leaves.map(({ prover }, i) => provers[i] === holder && prover !== holder ? shares[i]! : 0n)
-    if (earned.every((share) => share === 0n)) return yield* refuse("RW4_NothingEarned")
+    const { proverGas: gas, shares: earned, total } = redundantEarnings(transition, provers)
+    if (total === 0n) return yield* refuse("RW4_NothingEarned")
     yield* requireProven(chain, system, mergers, proofHolds)
 
-    const gas = leaves.reduce((sum, { proverGas }, i) => earned[i] === 0n ? sum : sum + proverGas, 0n)
-    const firstNumber = BlockNumber.make(transition.fromNumber + 1)
+    const firstNumber = BlockNumber.make(from.number + 1)
     const paid = rewardRedundancy(chain.vault, chain.parameters, { holder, firstNumber, earned, gas, settledAt }, now)
     return {
       state: { ...chain, boundaries: new Map(chain.boundaries).set(toHash, { ...boundary, claim: 0n }), vault: paid.state },
       effects: [
         ...paid.effects,
-        { _tag: "RedundancyProven", toHash, holder, system, earned: earned.reduce((sum, share) => sum + share, 0n) }
+        { _tag: "RedundancyProven", toHash, holder, system, earned: total }
       ]
     }
   })

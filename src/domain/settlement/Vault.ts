@@ -162,7 +162,7 @@ const least = (a: bigint, b: bigint) => a < b ? a : b
 /** What is paid for the new blocks of an update. */
 export interface Payment {
   /** The blocks, oldest first. */
-  readonly leaves: ReadonlyArray<Leaf>
+  readonly leaves: ReadonlyArray<Pick<Leaf, "prover" | "proverFees" | "proverGas">>
   readonly firstNumber: BlockNumber
   /** One entry for each merge; none where the proof system merges nothing. */
   readonly mergers: ReadonlyArray<Address>
@@ -258,8 +258,8 @@ export const rewardRedundancy = (
   const vault = lapsed.state
   const posting = new Posting(lapsed, parameters, now)
   const sum = earned.reduce((total, each) => total + each, 0n)
-  posting.move("Released", "redundancy", firstNumber, BlockNumber.make(firstNumber + earned.length - 1), sum)
   earned.forEach((share, i) => posting.credit(BlockNumber.make(firstNumber + i), holder, "redundancy", share))
+  posting.move("Released", "redundancy", firstNumber, BlockNumber.make(firstNumber + earned.length - 1), sum)
   posting.work(holder, gas)
   const isYoung = settledAt / BigInt(parameters.redundancyWindow) === vault.window
   return {
