@@ -198,7 +198,8 @@ const make = Effect.fnUntraced(function*(options: ModelChainOptions) {
 
   const checked = new Map<string, ReturnType<typeof verifyCertificate>>()
   const checkCertificate: typeof verifyCertificate = (set, within, checkpoint, certificate) => {
-    const key = JSON.stringify([set.publicKeys, `${set.epoch}`, within.registry, `${within.epoch}`, checkpoint.id, certificate.signature, `${certificate.signers}`])
+    const { signature, signers } = certificate
+    const key = [...set.publicKeys, set.epoch, within.registry, within.epoch, checkpoint.id, signature, signers].join()
     const known = checked.get(key) ?? verifyCertificate(set, within, checkpoint, certificate)
     checked.set(key, known)
     return known

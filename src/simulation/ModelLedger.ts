@@ -114,7 +114,8 @@ export interface ModelBlockInputs {
 }
 
 /** The rollup with another block. */
-export const extendRollup = (options: ModelLedgerOptions, { blocks, rebuilds }: ModelRollup, { overdue, signalMultiplier, timestamp }: ModelBlockInputs): ModelRollup => {
+export const extendRollup = (options: ModelLedgerOptions, { blocks, rebuilds }: ModelRollup, inputs: ModelBlockInputs): ModelRollup => {
+  const { overdue, signalMultiplier, timestamp } = inputs
   const { price, seed } = options
   const { block: { header: parent }, excess } = blocks[blocks.length - 1]!
   const number = blocks.length

@@ -55,7 +55,7 @@ describe("ND-3: a node that loses its power", () => {
   for (const { after, before, name, there } of crashes) {
     virtual(`ND-1, ND-3: ${name} goes on where it was: each block is settled once, by one transaction`, () =>
       Effect.gen(function*() {
-        const node = yield* makeOperator({ name: "alice", account: alice, settling, tick: "1 second" })
+        const node = yield* makeOperator({ name: "alice", account: alice, settling, tick: "5 seconds" })
         yield* before(node)
         yield* node.start
         yield* until(name, there(node))
@@ -64,7 +64,7 @@ describe("ND-3: a node that loses its power", () => {
         yield* pass(minute)
         const kept = (yield* node.store.allOutgoing).map(({ id }) => id)
         yield* node.start
-        yield* pass(60 * minute)
+        yield* pass(30 * minute)
         assert.deepStrictEqual(yield* deedsOf(alice), ["update to 2", "update to 4"])
         // What was signed before is what L1 has.
         const updates = yield* said("StateUpdated")
@@ -80,7 +80,7 @@ describe("ND-1: a settler whose answers from L1 are deadly", () => {
   for (const question of ["sign", "send", "receipt"] as const) {
     virtual(`ND-1, ND-3: dies of ${question}, is restarted alone, and does everything once`, () =>
       Effect.gen(function*() {
-        const node = yield* makeOperator({ name: "alice", account: alice, settling, tick: "1 second" })
+        const node = yield* makeOperator({ name: "alice", account: alice, settling, tick: "5 seconds" })
         yield* disturb(node, question, "deadly")
         yield* node.start
         const supervisor = yield* Effect.flatMap(node.supervisor, Effect.fromOption)
@@ -89,7 +89,7 @@ describe("ND-1: a settler whose answers from L1 are deadly", () => {
         assert.deepStrictEqual(yield* restarts, ["settler"])
         yield* mend(node)
         const died = (yield* supervisor.status).reduce((sum, role) => sum + role.restarts, 0)
-        yield* pass(60 * minute)
+        yield* pass(30 * minute)
         assert.deepStrictEqual(yield* deedsOf(alice), ["update to 2", "update to 4"])
         yield* assertSound(node, died)
       }).pipe(Effect.provide(worldOf(question, twoUpdates))))

@@ -60,7 +60,13 @@ describe("CP-4: the proof deadline", () => {
         proofs: { blockTime: () => Duration.minutes(23 * 60 + 55) },
         tick: "1 minute"
       })
-      const second = yield* makeOperator({ name: "bob", account: bob, settling: { blocksPerUpdate: 2, patience: "10 minutes" }, proofs: { blockTime: () => Duration.hours(100) }, tick: "1 minute" })
+      const second = yield* makeOperator({
+        name: "bob",
+        account: bob,
+        settling: { blocksPerUpdate: 2, patience: "10 minutes" },
+        proofs: { blockTime: () => Duration.hours(100) },
+        tick: "1 minute"
+      })
       yield* Ref.set(first.line.loses, true)
       yield* first.start
       yield* second.start

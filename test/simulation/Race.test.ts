@@ -55,7 +55,7 @@ describe("ST-4: the idle clock", () => {
       yield* node.start
       yield* pass(7 * hour)
       const [race, turn, ...more] = yield* said("StateUpdated")
-      assert.deepStrictEqual([race!.to.number, turn!.to.number, more], [3, 4, []] as never)
+      assert.deepStrictEqual([race!, turn!, ...more].map(({ to }) => Number(to.number)), [3, 4])
       assert.isAtMost(race!.time, hour)
       assert.isAtLeast(turn!.time, race!.time + idleFallback)
       assert.isAtMost(turn!.time, race!.time + idleFallback + minute)

@@ -47,7 +47,7 @@ const waits: ReadonlyArray<Wait> = [
     world: { ...twoBlocks, provers: [alice] },
     node: { settling: inTurnOnly },
     inTheMiddle: () => from(3 * hour),
-    horizon: 3 * hour,
+    horizon: 2 * hour + 30 * minute,
     deeds: ["update to 2"]
   },
   {
@@ -61,14 +61,14 @@ const waits: ReadonlyArray<Wait> = [
           const { turn: { holder, inFallback } } = observe(state, timestamp - 900n, [])
           return inFallback && holder === bob
         })),
-    horizon: 3 * hour,
+    horizon: hour,
     deeds: ["update to 2"]
   },
   {
     name: "ST-2: for patience with a rest that is too small",
     node: { settling: { blocksPerUpdate: 3, patience: "2 hours" } },
     inTheMiddle: (node) => Effect.flatMap(from(2 * hour), (late) => late ? waitsFor(/1 of 3 blocks/)(node) : Effect.succeed(false)),
-    horizon: 4 * hour,
+    horizon: 2 * hour + 30 * minute,
     deeds: ["update to 3", "update to 4"]
   },
   {
@@ -83,18 +83,21 @@ const waits: ReadonlyArray<Wait> = [
     inTheMiddle: (node) =>
       Effect.flatMap(said("RedundancyOpened"), ([opened]) =>
         opened === undefined ? Effect.succeed(false) : Effect.map(redundancyOf(node), (activity) => /gathering proofs/.test(activity ?? ""))),
-    horizon: 2 * hour,
+    horizon: 50 * minute,
     deeds: ["redundant to 2"]
   },
   {
     name: "ND-3: for L1 to include what is too cheap, before it is replaced",
     world: twoBlocks,
     node: { settling: { blocksPerUpdate: 2, replaceAfter: "10 minutes" } },
-    before: (node) => Effect.andThen(Ref.set(node.line.loses, true), until("it is signed", Effect.map(node.store.allOutgoing, (all) => all.length > 0))).pipe(
-      Effect.andThen(setPrice(2n * gwei)),
-      Effect.andThen(pass(2 * minute)),
-      Effect.andThen(Ref.set(node.line.loses, false))
-    ),
+    before: (node) =>
+      Effect.gen(function*() {
+        yield* Ref.set(node.line.loses, true)
+        yield* until("it is signed", Effect.map(node.store.allOutgoing, (all) => all.length > 0))
+        yield* setPrice(2n * gwei)
+        yield* pass(2 * minute)
+        yield* Ref.set(node.line.loses, false)
+      }),
     inTheMiddle: waitsFor(/waiting for the receipt of the update to block 2/),
     horizon: hour,
     deeds: ["update to 2"]
@@ -103,7 +106,11 @@ const waits: ReadonlyArray<Wait> = [
     name: "ND-3: for an update to be replaced again, after a first time",
     world: twoBlocks,
     node: { settling: { blocksPerUpdate: 2, replaceAfter: "10 minutes" } },
-    before: (node) => Effect.andThen(Ref.set(node.line.loses, true), until("it is replaced", Effect.map(node.store.allOutgoing, ([first]) => (first?.variants.length ?? 0) > 1))),
+    before: (node) =>
+      Effect.andThen(
+        Ref.set(node.line.loses, true),
+        until("it is replaced", Effect.map(node.store.allOutgoing, ([first]) => (first?.variants.length ?? 0) > 1))
+      ),
     inTheMiddle: waitsFor(/waiting for the receipt/),
     after: (node) => Ref.set(node.line.loses, false),
     horizon: hour,
@@ -181,7 +188,7 @@ const waits: ReadonlyArray<Wait> = [
 const outcomeOf = (wait: Wait, disturbed: boolean) =>
   runVirtual(
     Effect.scoped(Effect.gen(function*() {
-      const node = yield* makeOperator({ name: "alice", account: alice, ...wait.node })
+      const node = yield* makeOperator({ name: "alice", account: alice, tick: "30 seconds", ...wait.node })
       yield* node.start
       if (wait.before !== undefined) yield* wait.before(node)
       yield* until(wait.name, wait.inTheMiddle(node), 10)

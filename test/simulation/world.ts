@@ -51,7 +51,8 @@ export const deedsOf = (account: Address) =>
       blocks.flatMap(({ transactions }) =>
         transactions.flatMap(({ error, transaction: { call, sender } }) => {
           if (sender !== account) return []
-          const about = call.kind === "update" ? ` to ${call.update.statement.to.number}` : call.kind === "redundant" ? ` to ${call.redundant.transition.to.number}` : ""
+          const to = call.kind === "update" ? call.update.statement.to : call.kind === "redundant" ? call.redundant.transition.to : undefined
+          const about = to === undefined ? "" : ` to ${to.number}`
           return [`${call.kind}${about}${error === undefined ? "" : `: ${error}`}`]
         })
       )))
@@ -61,8 +62,9 @@ const first = <A, E>(stream: Stream.Stream<A, E>) => Effect.orDie(Effect.flatMap
 /** A role of an operator, as a client. */
 const of = ({ roles }: Operator) => <A, E>(effect: Effect.Effect<A, E, Roles>) => Effect.provideContext(effect, roles as Context.Context<Roles>)
 
-export const activityOf = (operator: Operator) => of(operator)(Effect.flatMap(Settler, (settler) => Effect.map(first(settler.changes()), ({ activity }) => activity)))
-export const redundancyOf = (operator: Operator) => of(operator)(Effect.flatMap(Settler, (settler) => Effect.map(first(settler.changes()), ({ redundancy }) => redundancy)))
+const settlerOf = (operator: Operator) => of(operator)(Effect.flatMap(Settler, (settler) => first(settler.changes())))
+export const activityOf = (operator: Operator) => Effect.map(settlerOf(operator), ({ activity }) => activity)
+export const redundancyOf = (operator: Operator) => Effect.map(settlerOf(operator), ({ redundancy }) => redundancy)
 export const auditOf = (operator: Operator) => of(operator)(Effect.flatMap(RewardAuditor, (auditor) => first(auditor.changes())))
 
 /** Waits, at most for two days, and looks again after every so many seconds. */
