@@ -39,7 +39,11 @@ export interface Mismatch {
   readonly pure: string
 }
 
+/** What stands at the addresses of a world. */
+const names = { registry: "CheckpointRegistry", provers: "ProverRegistry", state: "StateUpdate", vault: "RewardVault", signal: "FeeSignal" } as const
+
 interface Log {
+  readonly address: Hex
   readonly topics: [Hex, ...Array<Hex>]
   readonly data: Hex
 }
@@ -153,9 +157,12 @@ export class World {
     return Result.isSuccess(decoded) ? `${decoded.success.errorName} ${written(decoded.success.args ?? [])}` : `no known error: ${data}`
   }
 
-  #decodeLog(log: Log): string {
-    const { args, eventName } = decodeEventLog({ abi: this.#chain.abi, topics: log.topics, data: log.data })
-    return `${eventName} ${written(args)}`
+  /** An event as its own contract declares it: none may speak for another. */
+  #decodeLog({ address, data, topics }: Log): string {
+    const [part] = Object.entries(this.#addresses).find(([, each]) => each === toAddress(address)) ?? []
+    const contract = this.#chain.contracts[part === undefined ? "" : names[part as keyof Addresses]]
+    const decoded = Result.try(() => decodeEventLog({ abi: contract?.abi ?? [], topics, data }))
+    return Result.isSuccess(decoded) ? `${decoded.success.eventName} ${written(decoded.success.args)}` : `an unknown event of ${address}: ${topics[0]}`
   }
 
   /** What a call would end with at a time: its error, or none. */
