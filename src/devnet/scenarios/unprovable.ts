@@ -8,8 +8,8 @@ import { TreePlanner } from "../../roles/TreePlanner.ts"
 import { defaultPolicy, type DevnetConfig } from "../DevnetConfig.ts"
 import { eventually, isA, mustHold, paced, type Scenario, scenarioParameters } from "./Scenario.ts"
 
-/** The deadline comes soon, so that few blocks have to be made again. */
-const parameters = scenarioParameters({ idleFallback: 15, turnLength: 5, proofDeadline: 30, targetLag: 15, bonusRamp: 15 })
+/** The deadline comes soon, so that few blocks have to be made again, but not so soon that a busy machine misses it with good blocks. */
+const parameters = scenarioParameters({ idleFallback: 40, turnLength: 10, proofDeadline: 60, targetLag: 30, bonusRamp: 30 })
 
 /** The block in whose header consensus puts a wei more of prover fees than its transfers pay: the circuit refuses the sum (FM-6). */
 const unprovableBlock = 3
@@ -19,8 +19,8 @@ const configure = (config: DevnetConfig): DevnetConfig => {
   return {
     ...config,
     parameters,
-    ledger: paced(config, Duration.seconds(6)),
-    blocksPerUpdate: 2,
+    ledger: paced(config, Duration.seconds(10)),
+    blocksPerUpdate: 1,
     operators: [defaultPolicy, defaultPolicy],
     // Once: the block that takes its place is an honest one.
     tamper: (header) => {
@@ -51,7 +51,7 @@ const named = ({ transfer }: SignedTransfer) => `${transfer.from}/${transfer.non
 export const unprovable: Scenario = {
   name: "unprovable",
   summary: "consensus makes a block that no proof satisfies: provers quarantine it, L1 reverts it at the deadline, its transfers come again, and updates go on beyond",
-  within: Duration.minutes(4),
+  within: Duration.seconds(270),
   configure,
   play: Effect.fnUntraced(function*({ devnet, nameOf, onL1, see }) {
     const ledger = yield* SubscriptionRef.make<Read>({ blocks: new Map(), dropped: [] })
