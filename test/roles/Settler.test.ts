@@ -3,7 +3,7 @@
  * another.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Ref, Stream } from "effect"
+import { Effect, Layer, Option, Ref, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { L1PollInterval } from "../../src/l1/Follower.ts"
 import { L1 } from "../../src/l1/L1.ts"
@@ -205,8 +205,9 @@ describe("ND-3: a transaction that has become useless", () => {
       const before = (yield* reached).length
       yield* until("another update is settled", Effect.map(reached, (ends) => ends.length > before))
       assert.isFalse((yield* (yield* Knobs).events).some(({ _tag }) => _tag === "Claimed"))
-      const audit = yield* Effect.flatMap(Stream.runHead((yield* RewardAuditor).changes()), Effect.fromOption)
-      assert.match(audit.claiming, /wei to draw: waits for cheaper gas/)
+      const auditor = yield* RewardAuditor
+      yield* until("the auditor says why it draws nothing", Effect.map(Stream.runHead(auditor.changes()), (report) =>
+        /wei to draw: waits for cheaper gas/.test(Option.getOrUndefined(report)?.claiming ?? "")))
     }).pipe(
       Effect.provideService(AuditorOptions, { claimAtLeast: 1n, claimGasShare: 30n }),
       Effect.provide(worldWith({ profitableOnly: false }))
