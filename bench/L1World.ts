@@ -2,7 +2,7 @@
  * A fresh L1 with the contracts on it, and what the black box does there, for benches and tests.
  */
 import { Context, Effect, Layer, Schedule } from "effect"
-import { type Abi, createPublicClient, createWalletClient, http } from "viem"
+import { type Abi, createPublicClient, createWalletClient, http, type LocalAccount } from "viem"
 import { l1Accounts } from "../src/devnet/Chain.ts"
 import { l1ChainId } from "../src/devnet/DevnetConfig.ts"
 import { BlockRef, type Header } from "../src/domain/Block.ts"
@@ -58,11 +58,11 @@ export const freshWorld = Effect.fnUntraced(function*(
 
 export type World = Effect.Success<ReturnType<typeof freshWorld>>
 
-/** Sends a transaction of the sequencer's and answers the gas that it used. */
-export const send = ({ url }: World, request: { readonly address: Address; readonly abi: Abi; readonly functionName: string; readonly args?: ReadonlyArray<unknown>; readonly value?: bigint }) =>
+/** Sends a transaction, the sequencer's unless told, and answers the gas that it used. */
+export const send = ({ url }: Pick<World, "url">, request: { readonly address: Address; readonly abi: Abi; readonly functionName: string; readonly args?: ReadonlyArray<unknown>; readonly value?: bigint }, account: LocalAccount = l1Accounts.sequencer) =>
   Effect.promise(async () => {
     const client = createPublicClient({ transport: http(url), pollingInterval: 20 })
-    const wallet = createWalletClient({ transport: http(url), account: l1Accounts.sequencer })
+    const wallet = createWalletClient({ transport: http(url), account })
     const hash = await wallet.writeContract({ ...request, args: request.args ?? [], chain: null } as never)
     const { gasUsed, status } = await client.waitForTransactionReceipt({ hash })
     if (status !== "success") throw new Error(`${request.functionName} was reverted`)
@@ -105,9 +105,9 @@ export const registerChain = Effect.fnUntraced(function*(world: World, genesis: 
   return { checkpoints, gas }
 })
 
-/** Has the sequencer's account take part in turns (ST-6); answers the gas that it used. */
-export const joinTurns = (world: World) =>
-  send(world, { address: world.deployment.provers, abi: proverRegistryAbi, functionName: "register", value: defaultParameters.bond })
+/** Has an account take part in turns (ST-6), the sequencer's unless told; answers the gas that it used. */
+export const joinTurns = (world: World, account: LocalAccount = l1Accounts.sequencer) =>
+  send(world, { address: world.deployment.provers, abi: proverRegistryAbi, functionName: "register", value: defaultParameters.bond }, account)
 
 /** Brings an update to L1 as the settler does; answers the gas that it used. */
 export const settle = Effect.fnUntraced(function*({ l1 }: World, update: Update) {

@@ -358,7 +358,8 @@ contract RevertTest is Settlement {
         extend(5);
         settle(0, 3, SUBMITTER);
         _wait(DEADLINE + 1);
-        revertChain();
+        (Checkpoint memory fallbackTo, Checkpoint memory oldest) = aroundTip();
+        state.revertUnproven(fallbackTo, oldest);
         assertGasBelow("StateUpdate", "revert", 120_000);
     }
 

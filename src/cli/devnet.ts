@@ -79,8 +79,9 @@ const flags = {
   operators: whole("operators", `Prover operators, each a whole node with an L1 account and a store of its own, ${maxOperators} at most`, 1, maxOperators),
   scenario: Flag.ChoiceWithValue("scenario", scenarios.map((scenario) => [scenario.name, scenario] as const)).pipe(
     Flag.withDescription(
-      "Play a scenario, which sets times, parameters and operators itself, and end with 0 only if its outcome was seen:\n" +
-        scenarios.map(({ name, summary }) => `${name}: ${summary}`).join("\n")
+      "Play a scenario, which sets times, parameters and operators itself, and end with 0 only if its outcome was seen" +
+        // As far to the right as the descriptions of the other flags.
+        scenarios.map(({ name, summary }) => `\n${" ".repeat(37)}${name}: ${summary}`).join("")
     ),
     Flag.optional
   ),

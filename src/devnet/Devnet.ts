@@ -13,13 +13,13 @@ import * as Groth16 from "../proofs/Groth16.ts"
 import { CheckpointWatcher } from "../roles/CheckpointWatcher.ts"
 import * as MemoryTransport from "../rpc/MemoryTransport.ts"
 import { makeBacklogReader } from "./BacklogReader.ts"
-import { l1Accounts, startChain } from "./Chain.ts"
+import { l1Accounts, operatorAccount, startChain } from "./Chain.ts"
 import { postCheckpoints } from "./CheckpointPoster.ts"
 import { openDataFolder } from "./DataFolder.ts"
 import type { DevnetConfig } from "./DevnetConfig.ts"
 import { layerL1, startOperator } from "./Operator.ts"
 import { exchangeProofs } from "./ProofExchange.ts"
-import { endowReserve } from "./Registration.ts"
+import { endowReserve, registerProver } from "./Registration.ts"
 import { followReverts } from "./RevertFollower.ts"
 import { announceRpcDoor, openRpcDoor } from "./RpcDoor.ts"
 import { makeSignalReader } from "./SignalReader.ts"
@@ -59,6 +59,8 @@ export const startDevnet = Effect.fnUntraced(function*(config: DevnetConfig) {
 
   const { deployment, url } = chain
   yield* endowReserve(chain, l1Accounts.treasury, config.endowment)
+  // Before the first checkpoint: its redundancy turn is drawn from those who are registered by then (RW-4).
+  yield* Effect.forEach(config.operators, (_, index) => registerProver(chain, operatorAccount(index).account), { discard: true })
   yield* Deferred.succeed(domain, { chainId: BigInt(deployment.chainId), registry: deployment.registry, epoch: 0n })
 
   /** The ledger, and L1 as those see it who are no prover. */

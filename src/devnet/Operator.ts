@@ -20,7 +20,6 @@ import * as SqliteStore from "../store/SqliteStore.ts"
 import { type DevnetChain, operatorAccount } from "./Chain.ts"
 import { type DevnetConfig, maxBlocksPerUpdate, settlementGasOf } from "./DevnetConfig.ts"
 import { makeL1GasPrice } from "./L1GasPrice.ts"
-import { registerProver } from "./Registration.ts"
 
 /** A name for people. */
 export const operatorName = (index: number): string => `prover-${index + 1}`
@@ -107,7 +106,7 @@ const optionsOf = Effect.fnUntraced(function*(config: DevnetConfig, url: string,
 export type Operator = Effect.Success<ReturnType<typeof startOperator>>
 
 /**
- * Registers an operator for turns and starts its node; it runs until the scope closes.
+ * Starts the node of an operator that is registered for turns; it runs until the scope closes.
  *
  * @param clients the node's roles on its transport
  */
@@ -120,7 +119,6 @@ export const startOperator = Effect.fnUntraced(function*(
 ) {
   const { provingCost, reservationPrice } = config.operators[index]!
   const costs: Costs = { provingCost, reservationPrice }
-  yield* registerProver(chain, operatorAccount(index).account)
   const store = join(folder, index === 0 ? "node.db" : `node-${index + 1}.db`)
   const ports = yield* Layer.build(Layer.merge(
     layerL1(chain, index),

@@ -1,11 +1,12 @@
 /**
- * What an update brings, and to whom, from what L1 knows of it (RW-1 to RW-3, RW-6, ST-6). The same integers as in the reward vault.
+ * What an update brings, and to whom, from what L1 knows of it (RW-1 to RW-3, RW-6, ST-6), by the pure vault.
  */
 import { Result, Schema } from "effect"
 import type { Address } from "./Hash.ts"
-import { BlockNumber, Wei } from "./Amount.ts"
+import { type BlockNumber, ProverGas, Wei } from "./Amount.ts"
 import type { ProtocolParameters } from "./ProtocolParameters.ts"
-import { ageBonus, type CreditKind, splitPot } from "./Rewards.ts"
+import { ageBonus, type CreditKind } from "./Rewards.ts"
+import { emptyVault, reward } from "./settlement/Vault.ts"
 
 /** Under exclusive designation nobody else may submit now (ST-6). */
 export class NotYourTurn extends Schema.TaggedError<NotYourTurn>()("NotYourTurn", { holder: Schema.String }) {
@@ -45,7 +46,7 @@ export const turnTerms = (
 export interface UpdateFacts {
   readonly submitter: Address
   readonly terms: SubmissionTerms
-  /** The newly proven blocks, oldest first. */
+  /** The newly proven blocks, one after the other. */
   readonly blocks: ReadonlyArray<{ readonly number: BlockNumber; readonly prover: Address; readonly proverFees: Wei }>
   /** L1 time of the update in seconds. */
   readonly settledAt: bigint
@@ -64,36 +65,39 @@ export interface CreditLine {
   readonly amount: Wei
 }
 
+/** Reputation is another matter. */
+const noGas = ProverGas.make(0n)
+
 /**
- * Every credit of an update, block by block, then the bounty. Those of nothing are left out.
+ * Every credit of an update in the vault's order: block by block, then the bounty. Those of nothing are left out.
  *
- * @param mergeWork whether its proof system has merge work. Merges are paid by what the proof binds, which is not known here.
+ * @param mergeWork whether its proof system has merge work. Merges are paid by what the proof binds, and are left out.
  */
 export const updateCredits = (parameters: ProtocolParameters, mergeWork: boolean, facts: UpdateFacts): ReadonlyArray<CreditLine> => {
-  const { blocks, checkpoints, settledAt, submitter, terms } = facts
-  let available = facts.unallocated
-  let forBonuses = facts.protocolReserve
-  let reserved = 0n
-  const lines = blocks.flatMap(({ number, prover, proverFees }): ReadonlyArray<CreditLine> => {
-    const checkpoint = checkpoints.find((each) => each.number >= number)
-    const due = checkpoint === undefined ? 0n : ageBonus(parameters, settledAt - checkpoint.registeredAt)
-    const bonus = due < forBonuses ? due : forBonuses
-    const fees = proverFees < available ? proverFees : available
-    available -= fees
-    forBonuses -= bonus
-    const split = splitPot(Wei.make(fees), parameters.shares, mergeWork, Wei.make(bonus))
-    reserved += split.reserve + (terms.paid ? 0n : split.submission)
-    return [
-      { block: number, account: prover, kind: "leaf", amount: split.leaf },
-      { block: number, account: prover, kind: "bonus", amount: split.bonus },
-      { block: number, account: submitter, kind: "submission", amount: terms.paid ? split.submission : Wei.make(0n) }
-    ]
-  })
-  // The bounty comes out of what the reserve holds once these pots are split.
-  const held = forBonuses + reserved
-  const bounty = terms.bounty < held ? terms.bounty : held
-  const last = blocks[blocks.length - 1]?.number ?? BlockNumber.make(0)
-  return [...lines, { block: last, account: submitter, kind: "bounty" as const, amount: Wei.make(bounty) }].filter(({ amount }) => amount > 0n)
+  const { blocks: [first, ...rest], checkpoints, protocolReserve, settledAt, submitter, terms, unallocated } = facts
+  if (first === undefined) return []
+  const blocks = [first, ...rest]
+  const { effects } = reward(
+    { ...emptyVault, unallocated, protocolReserve, window: settledAt / BigInt(parameters.redundancyWindow) },
+    parameters,
+    {
+      leaves: blocks.map(({ prover, proverFees }) => ({ prover, proverFees, proverGas: noGas })),
+      firstNumber: first.number,
+      mergers: mergeWork ? [submitter] : [],
+      bonuses: blocks.map(({ number }) => {
+        const checkpoint = checkpoints.find((each) => each.number >= number)
+        return checkpoint === undefined ? 0n : ageBonus(parameters, settledAt - checkpoint.registeredAt)
+      }),
+      submitter: terms.paid ? submitter : undefined,
+      bounty: terms.bounty
+    },
+    settledAt
+  )
+  return effects.flatMap((effect) =>
+    effect._tag === "Credited" && effect.kind !== "merge"
+      ? [{ block: effect.number, account: effect.account, kind: effect.kind, amount: Wei.make(effect.amount) }]
+      : []
+  )
 }
 
 /** What an account earns of it, in wei. */

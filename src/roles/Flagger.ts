@@ -33,7 +33,9 @@ export const makeFlagger = Effect.fnUntraced(function*(options: FlagOptions, say
     const subject = `the flag of epoch ${standing.epoch}`
     const key = `${l1.feeSignal}/${standing.epoch}`
     const known = yield* store.outgoing("flag", key)
-    if (Option.isSome(known)) return yield* say(`${subject} ${known.value.state === "pending" ? "is on its way" : "counts"}`)
+    if (Option.isSome(known) && !standing.flagged) {
+      return yield* say(`${subject} is on its way${known.value.state === "pending" ? "" : " again: L1 took it back"}`)
+    }
     const epoch = yield* Effect.fromResult(flagIn(standing))
     yield* outbox.offer({ call: { kind: "flag" }, key, subject, block: null, worth: options.maxCost ?? null, expiresAt: null, expected: [] })
     yield* Effect.logInfo(`flagging in epoch ${epoch}: the price leaves ${margin} wei per prover gas, below ${options.minMargin}`)

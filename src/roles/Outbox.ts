@@ -50,9 +50,6 @@ const receiptInterval = Duration.millis(250)
 /** For how long before it is asked whether the transaction is still of use, and it is sent again: a reorganisation may have taken it. */
 const patienceForReceipt = Duration.seconds(5)
 
-/** What a cancellation uses. */
-const cancelLimit = ({ maxFeePerGas }: GasPolicy) => stopLoss(maxFeePerGas)
-
 export class Outbox extends Context.Service<Outbox, {
   /**
    * Signs and stores a transaction, if nothing else is on its way, L1 would take it, and its gas costs no more than it is worth.
@@ -163,11 +160,11 @@ export class Outbox extends Context.Service<Outbox, {
           const replace = Effect.fnUntraced(function*(outgoing: Outgoing) {
             const { cancelled, kind, newest, worth } = outgoing
             const late = "L1 did not include it for less"
-            if (cancelled) return yield* follow(outgoing, 0n, cancelLimit(options), true, late)
+            if (cancelled) return yield* follow(outgoing, 0n, stopLoss(options.maxFeePerGas), true, late)
             const gas = yield* l1.dryRunSigned(newest)
             if (yield* follow(outgoing, gas, limitOf(kind, worth, gas, overdue), false, late)) return
             // It would keep updates waiting until gas is as cheap again as it was.
-            if (kind === "claim" || kind === "flag") yield* follow(outgoing, 0n, cancelLimit(options), true, "gas has become too dear for it")
+            if (kind === "claim" || kind === "flag") yield* follow(outgoing, 0n, stopLoss(options.maxFeePerGas), true, "gas has become too dear for it")
           })
 
           /**
@@ -178,7 +175,7 @@ export class Outbox extends Context.Service<Outbox, {
             const receipt = yield* receiptOf(outgoing)
             if (Option.isSome(receipt)) return yield* conclude(outgoing, receipt.value)
             for (const { hash } of outgoing.variants) {
-              if (yield* l1.knows(hash)) return yield* follow(outgoing, 0n, cancelLimit(options), true, reason)
+              if (yield* l1.knows(hash)) return yield* follow(outgoing, 0n, stopLoss(options.maxFeePerGas), true, reason)
             }
             yield* giveUp(outgoing, reason)
           })

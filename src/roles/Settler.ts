@@ -27,7 +27,10 @@ import { type PlannerView, TreePlanner } from "./TreePlanner.ts"
 
 /** What an operator decides about settling. */
 export interface SettlerOptions extends UpdatePolicy, OutboxOptions {
-  /** What has been provable for so long is settled all the same: too small a rest, or an update that costs more than it brings. */
+  /**
+   * What has been provable for so long is settled all the same: too small a rest, or an update that costs more than it brings. A
+   * checkpoint that can be reverted and not proven for so long is reverted.
+   */
   readonly patience: Duration.Input
   /** What the contracts were deployed with: how pots are split, whom turns serve, when checkpoints are reverted. */
   readonly parameters: ProtocolParameters
@@ -206,12 +209,15 @@ export class Settler extends Context.Service<Settler, RoleShape<typeof SettlerRp
 
       /** Whether this node held the turn when it was last looked at: what it sent then is replaced at any price below the stop-loss. */
       let standsInTurn = false
+      const patience = Duration.toMillis(Duration.fromInputUnsafe(options.patience))
+      /** Since when this process sees that a checkpoint can be reverted. */
+      let dueSince: { readonly oldest: CheckpointId; readonly at: number } | undefined
       let provableSince: { readonly tip: number; readonly at: number } | undefined
 
       const settle = Effect.fnUntraced(function*(seen: L1View, known: PlannerView) {
         const now = yield* Clock.currentTimeMillis
         if (provableSince?.tip !== seen.tip.number) provableSince = { tip: seen.tip.number, at: now }
-        const overdue = now - provableSince.at > Duration.toMillis(Duration.fromInputUnsafe(options.patience))
+        const overdue = now - provableSince.at > patience
 
         // Before anything new: what is still on its way, whoever was faster meanwhile, and what L1 confirmed and then took back.
         if (yield* outbox.advance(news, overdue || standsInTurn)) return
@@ -228,7 +234,13 @@ export class Settler extends Context.Service<Settler, RoleShape<typeof SettlerRp
           maxBlocks: Math.min(options.maxBlocks, proofs.maxLeaves)
         }, mustGo)
         if (Result.isSuccess(plan)) return yield* submit(plan.success, terms, mustGo)
-        if (due !== undefined && revertUnproven) return yield* revert(due)
+        if (due !== undefined && revertUnproven) {
+          // A node that has just started may find that it can prove them after all.
+          const since = dueSince?.oldest === due.oldest.id ? dueSince.at : now
+          dueSince = { oldest: due.oldest.id, at: since }
+          if (now - since > patience) return yield* revert(due)
+          return yield* say({ activity: `${plan.failure.reason}; checkpoint ${due.oldest.number} is reverted unless it is proven soon` })
+        }
         yield* say({ activity: plan.failure.reason })
       }, (effect) =>
         effect.pipe(
@@ -266,6 +278,7 @@ export class Settler extends Context.Service<Settler, RoleShape<typeof SettlerRp
             const key = `${turn.to.hash} ${turn.opened.closesAt}`
             if (!over.has(key) && (yield* lookAtTurn(turn))) over.add(key)
           }
+          if (turns.length === 0) yield* say({ redundancy: null })
         }).pipe(Effect.repeat(Schedule.spaced("1 second")))
       )
 

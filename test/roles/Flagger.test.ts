@@ -20,10 +20,7 @@ const flags: FlagOptions = {
   costPerGas: 40_000_000_000n,
   minMargin: 0n,
   leafShare: 7_500,
-  flagAfter: 12n,
-  maxFeePerGas: 10n * gwei,
-  replaceAfter: "30 seconds",
-  confirmations: 1
+  flagAfter: 12n
 }
 
 const worldWith = (flagging: Partial<FlagOptions>, settling: Partial<SettlerOptions> = {}) => {
@@ -133,8 +130,8 @@ describe("ND-3: a flag and the settler share one account", () => {
       yield* pass(20)
       const pending = Option.getOrThrow(yield* (yield* Store).inFlight)
       assert.strictEqual(pending.kind, "flag")
-      assert.match((yield* now((yield* Settler).changes())).activity, /waiting for another transaction of this node/)
-      assert.deepStrictEqual(yield* (yield* Store).submissions, [])
+      assert.match((yield* now((yield* Settler).changes())).activity, /^waiting for the receipt of the flag of epoch 0/)
+      assert.strictEqual((yield* (yield* Store).allOutgoing).length, 1, "no update is signed")
       yield* Ref.set(holdBack, false)
       yield* until("an update", Effect.map(settledTo, (all) => all.length > 0))
       assert.strictEqual((yield* flagged).length, 1)
@@ -146,10 +143,10 @@ describe("ND-3: a flag and the settler share one account", () => {
       const { holdBack } = yield* Knobs
       yield* startRoles()
       yield* Ref.set(holdBack, true)
-      yield* until("an update is stored", Effect.map(Effect.flatMap(Store, (store) => store.submissions), (all) => all.length > 0))
+      yield* until("an update is stored", Effect.map(Effect.flatMap(Store, (store) => store.allOutgoing), (all) => all.length > 0))
       yield* active
       yield* pass(20)
-      assert.match(yield* flagging, /^a flag waits, at a margin of -\d+ wei per prover gas: another transaction/)
+      assert.match(yield* flagging, /^the flag of epoch 0 waits: the update to block 3 is on its way/)
       assert.isTrue(Option.isNone(yield* theFlag))
       yield* Ref.set(holdBack, false)
       yield* until("the flag", Effect.map(flagged, (all) => all.length > 0))
@@ -167,7 +164,7 @@ describe("ND-3: a flag and the settler share one account", () => {
       yield* Ref.set(deaf, false)
       yield* startRoles()
       yield* until("the flag", Effect.map(flagged, (all) => all.length > 0))
-      assert.strictEqual((yield* onL1("Flagged"))[0]!.at.transaction, stored.hash)
+      assert.strictEqual((yield* onL1("Flagged"))[0]!.at.transaction, stored.id)
       assert.strictEqual((yield* flagged).length, 1)
     }).pipe(Effect.provide(worldWith({ flagAfter: 0n }))))
 
@@ -193,9 +190,9 @@ describe("ND-3: a flag and the settler share one account", () => {
       yield* Ref.set(gasPrice, 3n * gwei)
       yield* until("the flag", Effect.map(flagged, (all) => all.length > 0))
       const stored = Option.getOrThrow(yield* flagIn(0n))
-      assert.strictEqual(stored.hash, cheap)
+      assert.strictEqual(stored.id, cheap)
       assert.strictEqual(stored.variants.length, 2)
-      assert.strictEqual((yield* onL1("Flagged"))[0]!.at.transaction, stored.variants[0]!.hash)
+      assert.strictEqual((yield* onL1("Flagged"))[0]!.at.transaction, stored.newest.hash)
       yield* assertNothingBesides
     }).pipe(Effect.provide(worldWith({ flagAfter: 0n }))))
 
@@ -215,20 +212,19 @@ describe("ND-3: a flag and the settler share one account", () => {
       yield* assertNothingBesides
     }).pipe(Effect.provide(worldWith({ flagAfter: 0n }))))
 
-  it.effect("one whose nonce a stranger used is given up, and its epoch has no other", () =>
+  it.effect("one whose nonce a stranger used is given up, and another one takes its place", () =>
     Effect.gen(function*() {
       const { holdBack, useNonce } = yield* Knobs
       yield* active
       yield* Ref.set(holdBack, true)
       yield* startRoles()
       yield* until("a flag is sent", Effect.map(distinctSent, (all) => all.length > 0))
+      const [first] = yield* distinctSent
       yield* useNonce
       yield* Ref.set(holdBack, false)
-      yield* until("it is given up", Effect.map(flagIn(0n), (flag) => Option.getOrThrow(flag).state === "abandoned"))
-      yield* pass(20)
-      assert.deepStrictEqual(yield* flagged, [])
-      assert.match(yield* flagging, /the flag of epoch 0 came to nothing, and an epoch has one/)
-      yield* until("the next epoch's flag", Effect.map(flagged, (all) => all.includes(1)), 150)
+      yield* until("the flag", Effect.map(flagged, (all) => all.length > 0))
+      assert.deepStrictEqual(yield* flagged, [0])
+      assert.notStrictEqual((yield* onL1("Flagged"))[0]!.at.transaction, first)
+      assert.notStrictEqual(Option.getOrThrow(yield* flagIn(0n)).id, first)
     }).pipe(Effect.provide(worldWith({ flagAfter: 0n }))))
 })
-

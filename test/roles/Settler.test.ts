@@ -9,7 +9,7 @@ import { L1PollInterval } from "../../src/l1/Follower.ts"
 import { L1 } from "../../src/l1/L1.ts"
 import { connectRoles, startRoles } from "../../src/node/ProverNode.ts"
 import { ProvingFailed } from "../../src/proofs/ProofSystem.ts"
-import { RewardAuditor } from "../../src/roles/RewardAuditor.ts"
+import { AuditorOptions, RewardAuditor } from "../../src/roles/RewardAuditor.ts"
 import { Settler, SettlerOptions } from "../../src/roles/Settler.ts"
 import * as MemoryTransport from "../../src/rpc/MemoryTransport.ts"
 import { Store } from "../../src/store/Store.ts"
@@ -155,6 +155,62 @@ describe("ND-3: a transaction that L1 does not include", () => {
       assert.isTrue((yield* submissions).every(({ variants }) => variants.every(({ hash }) => hash !== first)))
       yield* assertBooksHold
     }).pipe(Effect.provide(world)))
+})
+
+describe("ND-3: a transaction that has become useless", () => {
+  const undone = until("it is undone", Effect.map(submissions, ([first]) => first?.cancelled === true))
+
+  it.effect("because somebody was faster is undone by one that does nothing, and the next update follows", () =>
+    Effect.gen(function*() {
+      yield* startRoles()
+      const { gasPrice, settleForeign } = yield* Knobs
+      const l1 = yield* L1
+      yield* somethingSent
+      yield* Ref.set(gasPrice, 2n * gwei)
+      yield* settleForeign(3)
+      yield* undone
+      const [useless] = yield* submissions
+      assert.deepStrictEqual(useless!.variants.map(({ cancels }) => cancels), [false, true])
+      yield* until("its nonce is used", Effect.map(Effect.orDie(l1.nextNonce), (nonce) => nonce === 1))
+      yield* settled(6)
+      assert.deepStrictEqual(yield* reached, [3, 6])
+      assert.isTrue((yield* submissions).every(({ id }) => id !== useless!.id), "it is abandoned")
+      assert.include(yield* distinctSent, useless!.newest.hash)
+      yield* confirmed(6)
+      yield* assertBooksHold
+    }).pipe(Effect.provide(world)))
+
+  it.effect("is not undone above the stop-loss: it waits for its nonce to be used", () =>
+    Effect.gen(function*() {
+      yield* startRoles()
+      const { gasPrice, settleForeign } = yield* Knobs
+      yield* somethingSent
+      yield* Ref.set(gasPrice, 11n * gwei)
+      yield* settleForeign(3)
+      yield* pass(20)
+      assert.match(yield* activity, /^waiting for the receipt of the update to block 3; a dearer transaction waits for cheaper gas: .* stop-loss of 10 gwei/)
+      assert.isFalse((yield* submissions)[0]!.cancelled)
+      yield* Ref.set(gasPrice, gwei)
+      yield* settled(6)
+    }).pipe(Effect.provide(world)))
+
+  it.effect("because gas became too dear for a claim does not hold up the next update", () =>
+    Effect.gen(function*() {
+      yield* startRoles()
+      const { gasPrice } = yield* Knobs
+      const claim = Effect.map(submissions, (all) => all.find(({ kind }) => kind === "claim"))
+      yield* until("a claim is stored", Effect.map(claim, (found) => found !== undefined))
+      yield* Ref.set(gasPrice, 5n * gwei)
+      yield* until("it is undone", Effect.map(claim, (found) => found?.cancelled === true))
+      const before = (yield* reached).length
+      yield* until("another update is settled", Effect.map(reached, (ends) => ends.length > before))
+      assert.isFalse((yield* (yield* Knobs).events).some(({ _tag }) => _tag === "Claimed"))
+      const audit = yield* Effect.flatMap(Stream.runHead((yield* RewardAuditor).changes()), Effect.fromOption)
+      assert.match(audit.claiming, /wei to draw: waits for cheaper gas/)
+    }).pipe(
+      Effect.provideService(AuditorOptions, { claimAtLeast: 1n, claimGasShare: 30n }),
+      Effect.provide(worldWith({ profitableOnly: false }))
+    ))
 })
 
 describe("an update that is not worth its gas", () => {

@@ -12,7 +12,6 @@ import { makeSignalReader } from "../../src/devnet/SignalReader.ts"
 import { ProverGas } from "../../src/domain/Amount.ts"
 import { genesisCheckpoint } from "../../src/domain/Checkpoint.ts"
 import { defaultParameters, ProtocolParameters } from "../../src/domain/ProtocolParameters.ts"
-import { defaultShares } from "../../src/domain/Rewards.ts"
 import { feeSignalAbi, rewardVaultAbi } from "../../src/l1/abi.ts"
 import { L1PollInterval } from "../../src/l1/Follower.ts"
 import { L1 } from "../../src/l1/L1.ts"
@@ -68,11 +67,11 @@ const services = connectRoles.pipe(
     MemoryTransport.layer,
     Layer.unwrap(Effect.map(loadKeys(), (keys) => Groth16.layer({ keys }))),
     SqliteStore.layer.pipe(Layer.provide(layerSqlite(":memory:"))),
-    Layer.succeed(SettlerOptions, { ...sending, blocksPerUpdate: 2, maxBlocks: 2, patience: "5 minutes", shares: defaultShares, profitableOnly: false }),
+    Layer.succeed(SettlerOptions, { ...sending, blocksPerUpdate: 2, maxBlocks: 2, patience: "5 minutes", parameters, profitableOnly: false }),
     Layer.succeed(FeeOptions, {
       rule: devnetPriceRule,
       blockGas: ProverGas.make(32_000n),
-      flagging: { ...sending, costPerGas: devnetPriceRule.floor, minMargin: 0n, leafShare: 7_500, flagAfter: 6n }
+      flagging: { costPerGas: devnetPriceRule.floor, minMargin: 0n, leafShare: 7_500, flagAfter: 6n }
     }),
     Layer.succeed(L1PollInterval, "50 millis")
   )),
@@ -104,7 +103,7 @@ layer(services, { excludeTestServices: true, timeout: "5 minutes" })("a node tha
       // Before its first update the contract would refuse the flag, and the node asks before it sends.
       yield* startRoles()
       yield* saying(/this node's work was in 0 updates, and it takes 1/)
-      assert.strictEqual((yield* Effect.flip(l1.dryRunCall({ kind: "flag" }))).message, "the call would be refused: FM3_NotActive(0, 1)")
+      assert.strictEqual((yield* Effect.flip(l1.dryRun({ kind: "flag" }))).message, "L1 would refuse it: FM3_NotActive(0, 1)")
       assert.strictEqual(yield* l1.nextNonce, 0)
 
       yield* register(scene, checkpoint)
@@ -119,8 +118,10 @@ layer(services, { excludeTestServices: true, timeout: "5 minutes" })("a node tha
       const [flagged] = (yield* events).filter((event) => event._tag === "Flagged")
       assert.strictEqual(flagged?._tag === "Flagged" ? flagged.prover : "", l1.account)
       assert.strictEqual(yield* l1.nextNonce, 2, "an update and a flag")
-      const kept = Option.getOrThrow(yield* (yield* Store).outgoing("flag", `${deployment.feeSignal}/${standing.epoch}`))
-      assert.deepStrictEqual([kept.state, kept.hash], ["confirmed", flagged!.at.transaction])
+      const store = yield* Store
+      const kept = yield* eventually(Effect.flatMap(store.outgoing("flag", `${deployment.feeSignal}/${standing.epoch}`), (found) =>
+        Option.isSome(found) && found.value.state === "confirmed" ? Effect.succeed(found.value) : Effect.fail("not yet")))
+      assert.strictEqual(kept.id, flagged!.at.transaction)
       yield* eventually(Effect.flatMap(read, (multiplier) => multiplier === 1_250_000n ? Effect.void : Effect.fail(multiplier)))
 
       // The next epoch has the next flag; then the node's books are good for nothing more, because its cost is what it is.
@@ -131,7 +132,7 @@ layer(services, { excludeTestServices: true, timeout: "5 minutes" })("a node tha
       yield* eventually(Effect.flatMap(events, (all) => all.filter(({ _tag }) => _tag === "MultiplierRaised").length === 2 ? Effect.void : Effect.fail("not yet")))
       assert.strictEqual(yield* onL1, 1_562_500n)
       assert.strictEqual(yield* l1.nextNonce, 3)
-      assert.strictEqual((yield* Effect.flip(l1.dryRunCall({ kind: "flag" }))).message, `the call would be refused: FM3_AlreadyFlagged(${standing.epoch + 1n})`)
+      assert.strictEqual((yield* Effect.flip(l1.dryRun({ kind: "flag" }))).message, `L1 would refuse it: FM3_AlreadyFlagged(${standing.epoch + 1n})`)
       yield* eventually(Effect.flatMap(read, (multiplier) => multiplier === 1_562_500n ? Effect.void : Effect.fail(multiplier)))
 
       // What sequencers work out from events and time is what the contract says, far into quiet epochs.

@@ -4,14 +4,17 @@
 import { NodeServices } from "@effect/platform-node"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer, Option, Redacted } from "effect"
+import { createPublicClient, http } from "viem"
 import { privateKeyToAddress } from "viem/accounts"
 import { fullBlocks } from "../../bench/Blocks.ts"
 import { freshWorld, joinTurns, registerChain, send, settle } from "../../bench/L1World.ts"
 import { l1Accounts } from "../../src/devnet/Chain.ts"
 import { toAddress } from "../../src/domain/Hash.ts"
-import { Transition, transitionClaim } from "../../src/domain/Redundancy.ts"
-import { rewardVaultAbi } from "../../src/l1/abi.ts"
-import type { RedundancyOpened } from "../../src/l1/Events.ts"
+import type { Proof } from "../../src/domain/Proof.ts"
+import { redundantEarnings, Transition, transitionClaim } from "../../src/domain/Redundancy.ts"
+import { rewardVaultAbi, stateUpdateAbi } from "../../src/l1/abi.ts"
+import { encodeRedundant } from "../../src/l1/Calls.ts"
+import type { RedundancyOpened, RedundancyProven } from "../../src/l1/Events.ts"
 import { loadKeys } from "../../src/proofs/CircuitKeys.ts"
 import * as Groth16 from "../../src/proofs/Groth16.ts"
 import { ProofSystem } from "../../src/proofs/ProofSystem.ts"
@@ -58,5 +61,32 @@ layer(services, { excludeTestServices: true, timeout: "5 minutes" })("redundancy
       assert.strictEqual(yield* l1.redundancyClaim(statement.from.hash), 0n)
       assert.deepStrictEqual(yield* l1.reputationOf(prover), { reputation: statement.proverGas, updates: 1n })
       assert.strictEqual(yield* l1.totalReputation, statement.proverGas)
+
+      // The holder proves the first block itself, and has the second from the winner.
+      const own = yield* system.merge(yield* system.proveBlock(blocks[0]!.witness, holder, () => Effect.void), b!)
+      const redundant = (each: Proof) => ({
+        transition,
+        system: each.system,
+        provers: each.statement.leaves.map((leaf) => leaf.prover),
+        mergers: [],
+        proof: system.encodeForL1(each, undefined)
+      })
+      assert.match((yield* Effect.flip(l1.dryRun({ kind: "redundant", redundant: redundant(own) }))).message, /RW4_NotYourTurn/)
+      const request = { address: world.deployment.stateUpdate, abi: stateUpdateAbi, functionName: "submitRedundant" } as const
+      const copied = Effect.tryPromise({
+        try: () =>
+          createPublicClient({ transport: http(world.url) }).simulateContract({ ...request, args: [encodeRedundant(redundant(proof))], account: holder }),
+        catch: String
+      })
+      assert.match(yield* Effect.flip(copied), /RW4_NothingEarned/)
+      yield* send(world, { ...request, args: [encodeRedundant(redundant(own))] })
+      const latest = (yield* l1.latest).number
+      const proven = (yield* l1.events(latest, latest)).find((event): event is RedundancyProven => event._tag === "RedundancyProven")!
+      const { proverGas, shares, total } = redundantEarnings(transition, redundant(own).provers)
+      assert.deepStrictEqual([shares[0], shares[1], total], [opened.shares[0]! as bigint, 0n, opened.shares[0]! as bigint])
+      assert.strictEqual(proven.earned, total)
+      assert.strictEqual(yield* l1.creditOf(holder), total)
+      assert.strictEqual((yield* l1.reputationOf(holder)).reputation, proverGas)
+      assert.strictEqual(yield* l1.redundancyClaim(statement.to.hash), 0n, "it is taken once")
     }).pipe(Effect.scoped))
 })

@@ -162,7 +162,7 @@ const least = (a: bigint, b: bigint) => a < b ? a : b
 /** What is paid for the new blocks of an update. */
 export interface Payment {
   /** The blocks, oldest first. */
-  readonly leaves: ReadonlyArray<Leaf>
+  readonly leaves: ReadonlyArray<Pick<Leaf, "prover" | "proverFees" | "proverGas">>
   readonly firstNumber: BlockNumber
   /** One entry for each merge; none where the proof system merges nothing. */
   readonly mergers: ReadonlyArray<Address>
