@@ -13,9 +13,9 @@ import { eventually, isA, mustHold, paced, type Scenario, scenarioParameters } f
 const before = ProverPrice.make(10_000_000_000n)
 const after = ProverPrice.make(5n * before)
 
-/** A block is overdue, and begins to earn a bonus, after 15 seconds; with the full bonus, even a full block at the floor pays. */
+/** A block is overdue, and begins to earn a bonus, after 40 seconds; with the full bonus, even a full block at the floor pays. */
 const parameters = scenarioParameters({
-  targetLag: 15,
+  targetLag: 40,
   bonusRamp: 45,
   bonusCap: Wei.make(2_000_000_000_000_000n),
   proofDeadline: 400,
@@ -23,11 +23,12 @@ const parameters = scenarioParameters({
   minUpdates: 1
 })
 
-/** The price moves fast enough for minutes: one overdue transfer raises it by half, and the excess is bounded at e^4. */
+/** The price moves fast enough for minutes: a backlog raises it by a fifth in an idle block and by more in others, e^4 times at most. */
 const price = new PriceRule({
   ...devnetPriceRule,
   fraction: ProverGas.make(40_000n),
   backlogWeight: { numerator: ProverGas.make(1n), denominator: ProverGas.make(1n) },
+  backlogStep: ProverGas.make(24_000n),
   backlogCeiling: ProverGas.make(160_000n)
 })
 
@@ -36,8 +37,8 @@ const configure = (config: DevnetConfig): DevnetConfig => ({
   parameters,
   ledger: paced(config, Duration.seconds(6), price),
   blocksPerUpdate: 2,
-  // Whatever is passed over splits the blocks between: a rest of any size is settled soon.
-  patience: Duration.seconds(10),
+  // What is passed over may split the blocks unevenly.
+  patience: Duration.seconds(30),
   operators: Array.from({ length: 2 }, () => ({ ...defaultPolicy, reservationPrice: before, provingCost: before, flagAfter: Duration.seconds(5) }))
 })
 
