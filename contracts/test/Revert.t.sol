@@ -360,7 +360,7 @@ contract RevertTest is Settlement {
         _wait(DEADLINE + 1);
         (Checkpoint memory fallbackTo, Checkpoint memory oldest) = aroundTip();
         state.revertUnproven(fallbackTo, oldest);
-        assertGasBelow("StateUpdate", "revert", 120_000);
+        assertGasBelow("Revert", "revert", 120_000);
     }
 
     function _wait(uint64 seconds_) private {

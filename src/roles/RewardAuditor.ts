@@ -2,7 +2,7 @@
  * The reward auditor: rebuilds every balance from events alone, holds it against L1 and against what this node's own transactions
  * must bring, says exactly what differs (RW-5, RW-7), and draws what this node is owed when that is worth its gas.
  */
-import { Context, Effect, Layer, Option, Result, Schema, Stream, SubscriptionRef } from "effect"
+import { Context, Duration, Effect, Layer, Option, Result, Schedule, Schema, Stream, SubscriptionRef } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 import { BlockNumber } from "../domain/Amount.ts"
 import { type Books, totalCredited, totalOwed, unallocated } from "../domain/Audit.ts"
@@ -30,6 +30,9 @@ export interface AuditorOptions {
 export const AuditorOptions = Context.Reference<AuditorOptions>("lignum/AuditorOptions", {
   defaultValue: () => ({ claimAtLeast: 5n * 10n ** 16n, claimGasShare: 20n })
 })
+
+/** How often it is asked whether the credit is worth drawing. */
+const drawInterval = Duration.seconds(2)
 
 const WeiSum = Schema.BigIntFromString
 
@@ -185,8 +188,12 @@ export class RewardAuditor extends Context.Service<RewardAuditor, RoleShape<type
         return { blocks: found.reduce((sum, { blocks }) => sum + blocks, 0), alarms: found.flatMap(({ alarms }) => alarms) }
       })
 
+      /** What this node could draw by the books of the newest block. */
+      let drawable: { readonly claimable: bigint; readonly block: L1Block } | undefined
+      let claiming = "reading L1"
+
       /** Draws this node's credit if it is worth the gas; says what it did, or why not. */
-      const draw = Effect.fnUntraced(function*(claimable: bigint, block: L1Block) {
+      const draw = Effect.fnUntraced(function*({ block, claimable }: { readonly claimable: bigint; readonly block: L1Block }) {
         if (claimable < claimAtLeast) return `${claimable} wei to draw, ${claimAtLeast} wei at least are claimed at once`
         return yield* outbox.offer({
           call: { kind: "claim", account: l1.account },
@@ -216,7 +223,7 @@ export class RewardAuditor extends Context.Service<RewardAuditor, RoleShape<type
           const alarms = [...chain, ...own.alarms]
           yield* Effect.forEach(alarms, (alarm) => Effect.logError(alarm), { discard: true })
           const mine = books.accounts.get(l1.account) ?? { credited: 0n, claimed: 0n }
-          const claiming = yield* draw(mine.credited - mine.claimed, block)
+          drawable = { claimable: mine.credited - mine.claimed, block }
           const pending = yield* store.inFlight
           const coming = Option.isNone(pending)
             ? []
@@ -249,6 +256,17 @@ export class RewardAuditor extends Context.Service<RewardAuditor, RoleShape<type
           )
         })
       }))
+
+      // Not only when L1 has a new block: something else may be on its way for a while, and gas becomes cheaper.
+      yield* fibers.fork(
+        Effect.gen(function*() {
+          if (drawable === undefined) return
+          const said = yield* draw(drawable)
+          if (said === claiming) return
+          claiming = said
+          yield* SubscriptionRef.update(report, (found) => found && new AuditReport({ ...found, claiming }))
+        }).pipe(Effect.repeat(Schedule.spaced(drawInterval)))
+      )
 
       return RewardAuditor.of({
         changes: () => SubscriptionRef.changes(report).pipe(Stream.filter((one) => one !== undefined))

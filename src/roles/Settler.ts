@@ -44,6 +44,9 @@ export interface SettlerOptions extends UpdatePolicy, OutboxOptions {
 
 export const SettlerOptions = Context.Service<SettlerOptions>("lignum/SettlerOptions")
 
+/** How often the settler looks again although nothing changed: at the time, at its redundancy turns, and whether L1 answers. */
+export const SettlerTick = Context.Reference<Duration.Input>("lignum/SettlerTick", { defaultValue: () => "1 second" })
+
 export class SettlerStatus extends Schema.Class<SettlerStatus>("lignum/SettlerStatus")({
   /** What the settler does, or what it waits for (ND-5). */
   activity: Schema.String,
@@ -80,6 +83,7 @@ export class Settler extends Context.Service<Settler, RoleShape<typeof SettlerRp
       const planner = yield* TreePlanner
       const pool = yield* ProverPool
       const fibers = yield* RoleFibers
+      const tick = yield* SettlerTick
       const status = yield* SubscriptionRef.make(
         new SettlerStatus({ activity: "starting", redundancy: null, inFlight: null, lastSettled: null })
       )
@@ -279,13 +283,13 @@ export class Settler extends Context.Service<Settler, RoleShape<typeof SettlerRp
             if (!over.has(key) && (yield* lookAtTurn(turn))) over.add(key)
           }
           if (turns.length === 0) yield* say({ redundancy: null })
-        }).pipe(Effect.repeat(Schedule.spaced("1 second")))
+        }).pipe(Effect.repeat(Schedule.spaced(tick)))
       )
 
       // The tick lets patience run out, and asks L1 again after it did not answer.
       yield* fibers.fork(
         Stream.zipLatest(watcher.changes(), planner.changes()).pipe(
-          Stream.zipLatest(Stream.fromSchedule(Schedule.spaced("1 second"))),
+          Stream.zipLatest(Stream.fromSchedule(Schedule.spaced(tick))),
           Stream.buffer({ capacity: 1, strategy: "sliding" }),
           Stream.runForEach(([[seen, known]]) => settle(seen, known))
         )

@@ -2,18 +2,19 @@
  * Flags under a virtual clock: when one is sent, that an epoch has one of this node at most, and that it and the settler's updates
  * never go beside each other.
  */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import { Context, Effect, Layer, Option, Ref, Stream } from "effect"
-import { TestClock } from "effect/testing"
 import { L1PollInterval } from "../../src/l1/Follower.ts"
 import { L1 } from "../../src/l1/L1.ts"
 import { connectRoles, startRoles } from "../../src/node/ProverNode.ts"
+import { ProvingFailed } from "../../src/proofs/ProofSystem.ts"
 import { FeeController, FeeOptions } from "../../src/roles/FeeController.ts"
 import type { FlagOptions } from "../../src/roles/Flagger.ts"
 import { Settler, SettlerOptions } from "../../src/roles/Settler.ts"
 import * as MemoryTransport from "../../src/rpc/MemoryTransport.ts"
 import { Store } from "../../src/store/Store.ts"
 import { gwei, Knobs, modelPorts, modelSettling } from "./model.ts"
+import { pass, virtual } from "../simulation/virtual.ts"
 
 /** Proving costs twice what the floor pays: every block of the model leaves too little. */
 const flags: FlagOptions = {
@@ -34,13 +35,11 @@ const worldWith = (flagging: Partial<FlagOptions>, settling: Partial<SettlerOpti
 }
 const world = worldWith({})
 
-/** Virtual time in small steps, so that roles that wait for each other keep up with it. */
-const pass = (seconds: number) => Effect.repeat(TestClock.adjust("250 millis"), { times: seconds * 4 - 1 })
 const now = <A, E>(stream: Stream.Stream<A, E>) => Effect.flatMap(Stream.runHead(stream), Effect.fromOption)
 const until = Effect.fnUntraced(function*<E, R>(what: string, condition: Effect.Effect<boolean, E, R>, seconds = 120) {
   for (let step = 0; step < 4 * seconds; step++) {
     if (yield* condition) return
-    yield* TestClock.adjust("250 millis")
+    yield* pass("250 millis")
   }
   assert.fail(`not in time: ${what}`)
 })
@@ -50,7 +49,7 @@ const onL1 = <Tag extends "Flagged" | "StateUpdated">(tag: Tag) =>
 const flagged = Effect.map(onL1("Flagged"), (all) => all.map((event) => event._tag === "Flagged" ? Number(event.epoch) : -1))
 const settledTo = Effect.map(onL1("StateUpdated"), (all) => all.map((event) => event._tag === "StateUpdated" ? Number(event.to.number) : -1))
 const flagging = Effect.flatMap(FeeController, (fees) => Effect.map(now(fees.changes()), ({ flagging }) => flagging ?? ""))
-const active = Effect.flatMap(Knobs, ({ standing }) => Ref.set(standing, { reputation: 1n, updates: 3n }))
+const active = Effect.flatMap(Knobs, ({ standing }) => standing(1_000_000n, 3))
 const epoch = Effect.flatMap(L1, ({ signal }) => Effect.map(signal, ({ epoch }) => epoch))
 const flagIn = (epoch: bigint) =>
   Effect.flatMap(Effect.all([L1, Store]), ([{ feeSignal }, store]) => store.outgoing("flag", `${feeSignal}/${epoch}`))
@@ -65,7 +64,7 @@ const assertNothingBesides = Effect.gen(function*() {
 })
 
 describe("FM-3: flagging by policy", () => {
-  it.effect("flags once per epoch while the margin is too low, and settles on in between", () =>
+  virtual("flags once per epoch while the margin is too low, and settles on in between", () =>
     Effect.gen(function*() {
       yield* startRoles()
       yield* active
@@ -76,7 +75,7 @@ describe("FM-3: flagging by policy", () => {
       yield* assertNothingBesides
     }).pipe(Effect.provide(world)))
 
-  it.effect("waits until the margin has been too low for long enough, and says so", () =>
+  virtual("waits until the margin has been too low for long enough, and says so", () =>
     Effect.gen(function*() {
       yield* startRoles()
       yield* active
@@ -86,19 +85,22 @@ describe("FM-3: flagging by policy", () => {
       yield* until("the flag", Effect.map(flagged, (all) => all.length > 0), 60)
     }).pipe(Effect.provide(worldWith({ flagAfter: 60n }))))
 
-  it.effect("does not flag before this node is active, nor with faded reputation, and says why", () =>
+  virtual("does not flag before this node is active, nor with faded reputation, and says why", () =>
     Effect.gen(function*() {
       yield* startRoles()
-      const { standing } = yield* Knobs
-      yield* pass(60)
-      assert.match(yield* flagging, /this node's work was in 0 updates, and it takes 3/)
-      yield* Ref.set(standing, { reputation: 0n, updates: 3n })
+      const { failure, standing } = yield* Knobs
+      yield* pass(30)
+      assert.match(yield* flagging, /this node's work was in [01] updates, and it takes 3/)
+      // Nothing that it proves from here on may mend its reputation.
+      yield* Ref.set(failure, (block) => new ProvingFailed({ subject: `block ${block}`, reason: "never", retry: true }))
+      yield* pass(10)
+      yield* standing(0n, 3)
       yield* pass(10)
       assert.match(yield* flagging, /faded/)
       assert.deepStrictEqual(yield* flagged, [])
     }).pipe(Effect.provide(world)))
 
-  it.effect("is silent where proving pays", () =>
+  virtual("is silent where proving pays", () =>
     Effect.gen(function*() {
       yield* startRoles()
       yield* active
@@ -107,7 +109,7 @@ describe("FM-3: flagging by policy", () => {
       assert.deepStrictEqual(yield* flagged, [])
     }).pipe(Effect.provide(worldWith({ costPerGas: 1n }))))
 
-  it.effect("waits for cheaper gas, and says so", () =>
+  virtual("waits for cheaper gas, and says so", () =>
     Effect.gen(function*() {
       yield* startRoles()
       yield* active
@@ -119,7 +121,7 @@ describe("FM-3: flagging by policy", () => {
 })
 
 describe("ND-3: a flag and the settler share one account", () => {
-  it.effect("the settler waits while a flag is on its way, and says so", () =>
+  virtual("the settler waits while a flag is on its way, and says so", () =>
     Effect.gen(function*() {
       const { holdBack } = yield* Knobs
       yield* startRoles()
@@ -138,7 +140,7 @@ describe("ND-3: a flag and the settler share one account", () => {
       yield* assertNothingBesides
     }).pipe(Effect.provide(worldWith({ flagAfter: 0n }))))
 
-  it.effect("a flag waits while an update is on its way, and says so", () =>
+  virtual("a flag waits while an update is on its way, and says so", () =>
     Effect.gen(function*() {
       const { holdBack } = yield* Knobs
       yield* startRoles()
@@ -153,22 +155,22 @@ describe("ND-3: a flag and the settler share one account", () => {
       yield* assertNothingBesides
     }).pipe(Effect.provide(world)))
 
-  it.effect("a crash between storing and sending sends the same bytes, and no second flag", () =>
+  virtual("a crash between storing and sending sends the same bytes, and no second flag", () =>
     Effect.gen(function*() {
-      const { deaf } = yield* Knobs
+      const { deafen } = yield* Knobs
       yield* active
-      yield* Ref.set(deaf, true)
+      yield* deafen(true)
       yield* Effect.scoped(Effect.andThen(startRoles(), until("a flag is stored", Effect.map(theFlag, Option.isSome))))
       const stored = Option.getOrThrow(yield* theFlag)
       assert.deepStrictEqual(yield* distinctSent, [], "L1 never got it")
-      yield* Ref.set(deaf, false)
+      yield* deafen(false)
       yield* startRoles()
       yield* until("the flag", Effect.map(flagged, (all) => all.length > 0))
       assert.strictEqual((yield* onL1("Flagged"))[0]!.at.transaction, stored.id)
       assert.strictEqual((yield* flagged).length, 1)
     }).pipe(Effect.provide(worldWith({ flagAfter: 0n }))))
 
-  it.effect("two copies of the role flag once", () =>
+  virtual("two copies of the role flag once", () =>
     Effect.gen(function*() {
       yield* active
       const store = yield* Store
@@ -180,7 +182,7 @@ describe("ND-3: a flag and the settler share one account", () => {
       assert.isTrue(Option.isNone(yield* store.inFlight) || Option.getOrThrow(yield* store.inFlight).kind === "update")
     }).pipe(Effect.provide(world)))
 
-  it.effect("one that L1 does not include is replaced, with the same nonce", () =>
+  virtual("one that L1 does not include is replaced, with the same nonce", () =>
     Effect.gen(function*() {
       const { gasPrice } = yield* Knobs
       yield* active
@@ -196,7 +198,7 @@ describe("ND-3: a flag and the settler share one account", () => {
       yield* assertNothingBesides
     }).pipe(Effect.provide(worldWith({ flagAfter: 0n }))))
 
-  it.effect("one that L1 took back is sent again as it is, while its epoch lasts; the settler's update follows", () =>
+  virtual("one that L1 took back is sent again as it is, while its epoch lasts; the settler's update follows", () =>
     Effect.gen(function*() {
       const { reorg } = yield* Knobs
       yield* active
@@ -212,7 +214,7 @@ describe("ND-3: a flag and the settler share one account", () => {
       yield* assertNothingBesides
     }).pipe(Effect.provide(worldWith({ flagAfter: 0n }))))
 
-  it.effect("one whose nonce a stranger used is given up, and another one takes its place", () =>
+  virtual("one whose nonce a stranger used is given up, and another one takes its place", () =>
     Effect.gen(function*() {
       const { holdBack, useNonce } = yield* Knobs
       yield* active

@@ -1,11 +1,10 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import { Duration, Effect, Layer, Ref, Stream } from "effect"
-import { TestClock } from "effect/testing"
 import { BlockNumber } from "../../src/domain/Amount.ts"
 import { BlockRef } from "../../src/domain/Block.ts"
-import { TransactionHash } from "../../src/domain/Hash.ts"
 import { Proof, Statement } from "../../src/domain/Proof.ts"
 import { L1PollInterval } from "../../src/l1/Follower.ts"
+import { L1 } from "../../src/l1/L1.ts"
 import { connectRoles, startRoles } from "../../src/node/ProverNode.ts"
 import { ProvingFailed } from "../../src/proofs/ProofSystem.ts"
 import { SettlementShare } from "../../src/domain/Quote.ts"
@@ -17,6 +16,7 @@ import { TreePlanner } from "../../src/roles/TreePlanner.ts"
 import * as MemoryTransport from "../../src/rpc/MemoryTransport.ts"
 import { Outgoing, Store, Variant } from "../../src/store/Store.ts"
 import { account, Knobs, modelPorts, refOf, strangersProof } from "./model.ts"
+import { pass, virtual } from "../simulation/virtual.ts"
 
 const world = connectRoles.pipe(
   Layer.provideMerge(Layer.mergeAll(modelPorts, MemoryTransport.layer, Layer.succeed(L1PollInterval, "250 millis")))
@@ -24,14 +24,11 @@ const world = connectRoles.pipe(
 
 const now = <A, E>(stream: Stream.Stream<A, E>) => Effect.flatMap(Stream.runHead(stream), Effect.fromOption)
 
-/** Virtual time in small steps, so that roles that wait for each other keep up with it. */
-const pass = (seconds: number) => Effect.repeat(TestClock.adjust("250 millis"), { times: seconds * 4 - 1 })
-
 const updates = Effect.flatMap(Knobs, ({ events }) => Effect.map(events, (all) => all.filter((event) => event._tag === "StateUpdated")))
 const reached = Effect.map(updates, (all) => all.map(({ to }) => to.number as number))
 
 describe("a node under a virtual clock", () => {
-  it.effect("proves every block once, settles in threes, and is paid what it expects", () =>
+  virtual("proves every block once, settles in threes, and is paid what it expects", () =>
     Effect.gen(function*() {
       const supervisor = yield* startRoles()
       yield* pass(90)
@@ -48,7 +45,7 @@ describe("a node under a virtual clock", () => {
       assert.isTrue((yield* supervisor.status).every(({ restarts, state }) => restarts === 0 && state === "running"))
     }).pipe(Effect.provide(world)))
 
-  it.effect("ND-1: roles that fail are restarted, take up what they had, and settle on", () =>
+  virtual("ND-1: roles that fail are restarted, take up what they had, and settle on", () =>
     Effect.gen(function*() {
       const supervisor = yield* startRoles()
       const { begun, ledgerBreaks } = yield* Knobs
@@ -69,7 +66,7 @@ describe("a node under a virtual clock", () => {
       assert.isAbove((yield* Ref.get(begun)).length, 9)
     }).pipe(Effect.provide(world)))
 
-  it.effect("OC-4: stops work that somebody else's update made superfluous", () =>
+  virtual("OC-4: stops work that somebody else's update made superfluous", () =>
     Effect.gen(function*() {
       yield* startRoles()
       const { begun, interrupted, provingTime, settleForeign } = yield* Knobs
@@ -83,7 +80,7 @@ describe("a node under a virtual clock", () => {
       assert.strictEqual((yield* now((yield* TreePlanner).changes())).tip.number, 4)
     }).pipe(Effect.provide(world)))
 
-  it.effect("OC-3: takes the oldest blocks without a proof, as many as there are workers", () =>
+  virtual("OC-3: takes the oldest blocks without a proof, as many as there are workers", () =>
     Effect.gen(function*() {
       yield* startRoles()
       const { begun, provingTime } = yield* Knobs
@@ -92,7 +89,7 @@ describe("a node under a virtual clock", () => {
       assert.deepStrictEqual(yield* Ref.get(begun), [1, 2, 3, 4])
     }).pipe(Effect.provide(world)))
 
-  it.effect("OC-1, OC-4: a stranger's proof takes the place of work in progress, and its false block number is found out", () =>
+  virtual("OC-1, OC-4: a stranger's proof takes the place of work in progress, and its false block number is found out", () =>
     Effect.gen(function*() {
       yield* startRoles()
       const { interrupted, provingTime } = yield* Knobs
@@ -112,7 +109,7 @@ describe("a node under a virtual clock", () => {
       assert.deepStrictEqual((yield* now(planner.changes())).heaviest.map(({ id }) => id), [theirs.id])
     }).pipe(Effect.provide(world)))
 
-  it.effect("OC-5: a proof that comes too late is no error", () =>
+  virtual("OC-5: a proof that comes too late is no error", () =>
     Effect.gen(function*() {
       yield* startRoles()
       const { settleForeign } = yield* Knobs
@@ -122,7 +119,7 @@ describe("a node under a virtual clock", () => {
       assert.isFalse(yield* (yield* TreePlanner).offer({ proof: strangersProof(2) }))
     }).pipe(Effect.provide(world)))
 
-  it.effect("ND-5: whoever is idle says why", () =>
+  virtual("ND-5: whoever is idle says why", () =>
     Effect.gen(function*() {
       yield* startRoles()
       yield* pass(2)
@@ -132,7 +129,7 @@ describe("a node under a virtual clock", () => {
       assert.match((yield* now((yield* Settler).changes())).activity, /2 of 3 blocks for an update|1 of 3 blocks for an update/)
     }).pipe(Effect.provide(world)))
 
-  it.effect("ND-4: inputs that cannot succeed are quarantined and told, and nothing spins on them", () =>
+  virtual("ND-4: inputs that cannot succeed are quarantined and told, and nothing spins on them", () =>
     Effect.gen(function*() {
       yield* startRoles()
       const { begun, failure } = yield* Knobs
@@ -146,7 +143,7 @@ describe("a node under a virtual clock", () => {
       assert.deepStrictEqual(yield* reached, [], "an update without block 2 proves nothing beyond block 1, and one block is no update")
     }).pipe(Effect.provide(world)))
 
-  it.effect("ND-4: a worker that is lost again and again is not tried for ever", () =>
+  virtual("ND-4: a worker that is lost again and again is not tried for ever", () =>
     Effect.gen(function*() {
       yield* startRoles()
       const { begun, failure } = yield* Knobs
@@ -156,7 +153,7 @@ describe("a node under a virtual clock", () => {
       assert.deepStrictEqual<ReadonlyArray<number>>((yield* now((yield* TreePlanner).changes())).quarantined, [1])
     }).pipe(Effect.provide(world)))
 
-  it.effect("ND-4: a broken prover is asked less and less often, and no block is blamed for it", () =>
+  virtual("ND-4: a broken prover is asked less and less often, and no block is blamed for it", () =>
     Effect.gen(function*() {
       yield* startRoles()
       const { begun, failure } = yield* Knobs
@@ -169,7 +166,7 @@ describe("a node under a virtual clock", () => {
       assert.isNotEmpty(yield* reached, "and when it is mended, it goes on")
     }).pipe(Effect.provide(world)))
 
-  it.effect("ND-3: a crash between sending and the receipt sends the same transaction again, and none beside it", () =>
+  virtual("ND-3: a crash between sending and the receipt sends the same transaction again, and none beside it", () =>
     Effect.gen(function*() {
       const { holdBack, sent } = yield* Knobs
       yield* Ref.set(holdBack, true)
@@ -184,25 +181,25 @@ describe("a node under a virtual clock", () => {
       assert.strictEqual(new Set(ends).size, ends.length)
     }).pipe(Effect.provide(world)))
 
-  it.effect("ND-3: an update that was included while the node was down is concluded, and the next one follows", () =>
+  virtual("ND-3: an update that was included while the node was down is concluded, and the next one follows", () =>
     Effect.gen(function*() {
-      const { settleForeign } = yield* Knobs
+      const { settleForeign, updateTo } = yield* Knobs
       const store = yield* Store
       // Somebody else was faster; our transaction is still pending when the node starts.
       yield* pass(30)
+      const { hash, nonce, raw } = yield* (yield* L1).sign(yield* updateTo(3), 500_000n, { maxFeePerGas: 2n, maxPriorityFeePerGas: 1n })
       yield* settleForeign(3)
-      const hash = TransactionHash.make(`0x${"ab".repeat(32)}`)
       yield* store.putOutgoing(
         new Outgoing({
           kind: "update",
           key: `${refOf(0).hash}..${refOf(3).hash}`,
           subject: "the update to block 3",
           block: BlockNumber.make(3),
-          nonce: -1,
+          nonce,
           state: "pending",
           worth: 0n,
           expiresAt: null,
-          variants: [new Variant({ raw: "0x02", hash, cancels: false })]
+          variants: [new Variant({ raw, hash, cancels: false })]
         }),
         []
       )
@@ -213,7 +210,7 @@ describe("a node under a virtual clock", () => {
       assert.isTrue((yield* store.allOutgoing).every(({ id }) => id !== hash), "it is abandoned")
     }).pipe(Effect.provide(world)))
 
-  it.effect("ST-2: a rest too small for an update is settled once patience runs out", () =>
+  virtual("ST-2: a rest too small for an update is settled once patience runs out", () =>
     Effect.gen(function*() {
       const { failure } = yield* Knobs
       yield* Ref.set(failure, (block) => block > 4 ? new ProvingFailed({ subject: `block ${block}`, reason: "never", retry: false }) : undefined)
@@ -225,7 +222,7 @@ describe("a node under a virtual clock", () => {
       assert.deepStrictEqual(yield* reached, [3, 4])
     }).pipe(Effect.provide(world)))
 
-  it.effect("FM-5: a quote's cap covers the dearest course of the next blocks", () =>
+  virtual("FM-5: a quote's cap covers the dearest course of the next blocks", () =>
     Effect.gen(function*() {
       yield* startRoles()
       yield* pass(30)

@@ -1,13 +1,13 @@
 /**
  * The outbox under several processes and over crashes: whatever is offered is done once, or not at all (ND-3).
  */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Layer, Ref } from "effect"
-import { TestClock } from "effect/testing"
 import { L1 } from "../../src/l1/L1.ts"
 import { type Intent, Outbox, OutboxOptions } from "../../src/roles/Outbox.ts"
 import { Store } from "../../src/store/Store.ts"
 import { gwei, Knobs, modelPorts, modelSettling } from "./model.ts"
+import { pass, virtual } from "../simulation/virtual.ts"
 
 const flag = (key: string): Intent => ({
   call: { kind: "flag" },
@@ -30,7 +30,7 @@ const quietly = { waits: () => Effect.void, ended: () => Effect.void }
 const bringForward = Effect.fnUntraced(function*(outbox: Outbox["Service"]) {
   for (let step = 0; step < 60; step++) {
     const fiber = yield* Effect.forkChild(outbox.advance(quietly, false))
-    yield* TestClock.adjust("6 seconds")
+    yield* pass("6 seconds")
     yield* Fiber.join(fiber)
     if ((yield* Effect.flatMap(Store, (store) => store.inFlight))._tag === "None") return
   }
@@ -39,9 +39,13 @@ const bringForward = Effect.fnUntraced(function*(outbox: Outbox["Service"]) {
 
 const included = Effect.flatMap(Knobs, ({ events }) => Effect.map(events, (all) => all.filter(({ _tag }) => _tag === "Flagged").length))
 
+/** This node may flag, as often as it likes. */
+const mayFlag = Effect.flatMap(Knobs, ({ standing }) => standing(1_000_000n, 3))
+
 describe("ND-3: the one way out", () => {
-  it.effect("of two processes that offer the same at once, one is taken, and it is done once", () =>
+  virtual("of two processes that offer the same at once, one is taken, and it is done once", () =>
     Effect.gen(function*() {
+      yield* mayFlag
       const [a, b] = [yield* anotherOutbox, yield* anotherOutbox]
       const exits = yield* Effect.all([a, b, a, b].map((outbox) => Effect.exit(outbox.offer(flag("1")))), { concurrency: "unbounded" })
       assert.strictEqual(exits.filter(Exit.isSuccess).length, 1)
@@ -58,8 +62,9 @@ describe("ND-3: the one way out", () => {
       assert.match(again.message, /the flag 1 waits: the flag 1 is done/)
     }).pipe(Effect.scoped, Effect.provide(modelPorts)))
 
-  it.effect("whatever is on its way holds everything else back, and its offer survives the process", () =>
+  virtual("whatever is on its way holds everything else back, and its offer survives the process", () =>
     Effect.gen(function*() {
+      yield* mayFlag
       const { holdBack } = yield* Knobs
       yield* Ref.set(holdBack, true)
       yield* (yield* anotherOutbox).offer(flag("1"))
@@ -71,8 +76,9 @@ describe("ND-3: the one way out", () => {
       assert.strictEqual(yield* included, 1)
     }).pipe(Effect.scoped, Effect.provide(modelPorts)))
 
-  it.effect("what costs more than it is worth is not signed, and says what it is worth", () =>
+  virtual("what costs more than it is worth is not signed, and says what it is worth", () =>
     Effect.gen(function*() {
+      yield* mayFlag
       const { gasPrice } = yield* Knobs
       yield* Ref.set(gasPrice, 2n * gwei)
       const outbox = yield* anotherOutbox

@@ -1,6 +1,5 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import { Duration, Effect, Layer, Ref, Stream } from "effect"
-import { TestClock } from "effect/testing"
 import { L1PollInterval } from "../../src/l1/Follower.ts"
 import { LedgerSource } from "../../src/ledger/LedgerSource.ts"
 import { connectRoles, startRoles } from "../../src/node/ProverNode.ts"
@@ -13,21 +12,20 @@ import { Settler } from "../../src/roles/Settler.ts"
 import { TreePlanner } from "../../src/roles/TreePlanner.ts"
 import * as MemoryTransport from "../../src/rpc/MemoryTransport.ts"
 import { Store } from "../../src/store/Store.ts"
-import { Knobs, modelPorts, refOf, strangersProof } from "./model.ts"
-import { headerOf, refIn } from "./modelLedger.ts"
+import { headerOf, Knobs, modelPorts, refIn, refOf, strangersProof } from "./model.ts"
+import { pass, virtual } from "../simulation/virtual.ts"
 
 const world = connectRoles.pipe(
   Layer.provideMerge(Layer.mergeAll(modelPorts, MemoryTransport.layer, Layer.succeed(L1PollInterval, "250 millis")))
 )
 
 const now = <A, E>(stream: Stream.Stream<A, E>) => Effect.flatMap(Stream.runHead(stream), Effect.fromOption)
-const pass = (seconds: number) => Effect.repeat(TestClock.adjust("250 millis"), { times: seconds * 4 - 1 })
 const reached = Effect.flatMap(Knobs, ({ events }) =>
   Effect.map(events, (all) => all.flatMap((event) => (event._tag === "StateUpdated" ? [Number(event.to.number)] : []))))
 const attempts = Effect.flatMap(Store, (store) => store.attempts)
 
 describe("CP-4: a node whose checkpoints are reverted", () => {
-  it.effect("drops the dead checkpoints, says the generation, and takes up those that continue the head", () =>
+  virtual("drops the dead checkpoints, says the generation, and takes up those that continue the head", () =>
     Effect.gen(function*() {
       const { failure, ledger, revert, settleForeign } = yield* Knobs
       yield* Ref.set(failure, (block) => new ProvingFailed({ subject: `block ${block}`, reason: "never", retry: false }))
@@ -51,7 +49,7 @@ describe("CP-4: a node whose checkpoints are reverted", () => {
       assert.strictEqual(seen.checkpoints[0]!.blockHash, headerOf(yield* ledger, 4).hash)
     }).pipe(Effect.provide(world)))
 
-  it.effect("OC-4, F9: work on dropped blocks is cancelled and not failed, and the blocks in their place are proven", () =>
+  virtual("OC-4, F9: work on dropped blocks is cancelled and not failed, and the blocks in their place are proven", () =>
     Effect.gen(function*() {
       yield* startRoles()
       const { begun, interrupted, ledger, provingTime, revert } = yield* Knobs
@@ -73,7 +71,7 @@ describe("CP-4: a node whose checkpoints are reverted", () => {
       assert.deepStrictEqual((yield* now((yield* RewardAuditor).changes())).alarms, [])
     }).pipe(Effect.provide(world)))
 
-  it.effect("OC-2: proofs over dropped blocks are in no heaviest tree, also after a restart of the planner", () =>
+  virtual("OC-2: proofs over dropped blocks are in no heaviest tree, also after a restart of the planner", () =>
     Effect.gen(function*() {
       const { holdBack, ledger, ledgerBreaks, revert } = yield* Knobs
       yield* Ref.set(holdBack, true)
@@ -85,10 +83,11 @@ describe("CP-4: a node whose checkpoints are reverted", () => {
       assert.isAtLeast((yield* leaves).length, 6)
       yield* revert
       yield* pass(13)
-      const known = new Set((yield* ledger).blocks.map(({ block }) => block.header.hash))
+      const known = Effect.map(ledger, ({ blocks }) => new Set(blocks.map(({ block }) => block.header.hash)))
       const after = yield* leaves
       assert.isAtLeast(after.length, 1)
-      assert.isTrue(after.every((hash) => known.has(hash)), "two new blocks weigh less than eight old ones, and count alone")
+      const made = yield* known
+      assert.isTrue(after.every((hash) => made.has(hash)), "two new blocks weigh less than eight old ones, and count alone")
       const before = yield* now(planner.changes())
       // Every proof that was ever made is in the store.
       assert.isAtLeast((yield* (yield* Store).proofsBeyond(0 as never)).length, 7)
@@ -97,12 +96,13 @@ describe("CP-4: a node whose checkpoints are reverted", () => {
       assert.isTrue((yield* supervisor.status).some(({ name, restarts }) => name === "tree-planner" && restarts === 1))
       const again = yield* now(planner.changes())
       assert.isAtLeast(again.provenTo.number, before.provenTo.number)
-      assert.isTrue((yield* leaves).every((hash) => known.has(hash)))
+      const remade = yield* known
+      assert.isTrue((yield* leaves).every((hash) => remade.has(hash)))
       const done = (yield* attempts).filter(({ outcome }) => outcome === "done")
       assert.strictEqual(new Set(done.map(({ job }) => job)).size, done.length, "nothing was proven twice")
     }).pipe(Effect.provide(world)))
 
-  it.effect("OC-1: a stranger's proof of a dropped block is refused, one of the block in its place is taken", () =>
+  virtual("OC-1: a stranger's proof of a dropped block is refused, one of the block in its place is taken", () =>
     Effect.gen(function*() {
       yield* startRoles()
       const { ledger, provingTime, revert } = yield* Knobs
@@ -118,7 +118,7 @@ describe("CP-4: a node whose checkpoints are reverted", () => {
       assert.deepStrictEqual((yield* now(planner.changes())).heaviest.map(({ id }) => id), [theirs.id])
     }).pipe(Effect.provide(world)))
 
-  it.effect("ND-4: the quarantine of a dropped block is forgotten", () =>
+  virtual("ND-4: the quarantine of a dropped block is forgotten", () =>
     Effect.gen(function*() {
       yield* startRoles()
       const { failure, revert } = yield* Knobs
@@ -134,7 +134,7 @@ describe("CP-4: a node whose checkpoints are reverted", () => {
       assert.strictEqual((yield* reached)[0], 3)
     }).pipe(Effect.provide(world)))
 
-  it.effect("the pool answers at once that a block, or the chain to a checkpoint, was replaced", () =>
+  virtual("the pool answers at once that a block, or the chain to a checkpoint, was replaced", () =>
     Effect.gen(function*() {
       const { provingTime, revert } = yield* Knobs
       yield* Ref.set(provingTime, Duration.minutes(2))
@@ -153,7 +153,7 @@ describe("CP-4: a node whose checkpoints are reverted", () => {
       assert.isTrue(ended.every((outcome) => outcome === "cancelled"), ended.join())
     }).pipe(Effect.provide(world)))
 
-  it.effect("a transaction for dropped blocks is given up, and the next update settles those in their place", () =>
+  virtual("a transaction for dropped blocks is given up, and the next update settles those in their place", () =>
     Effect.gen(function*() {
       const { holdBack, revert } = yield* Knobs
       yield* Ref.set(holdBack, true)
@@ -170,7 +170,7 @@ describe("CP-4: a node whose checkpoints are reverted", () => {
       assert.deepStrictEqual((yield* now((yield* RewardAuditor).changes())).alarms, [])
     }).pipe(Effect.provide(world)))
 
-  it.effect("FM-2, FM-5: the price is that of the newest block, and dropped blocks are no longer unproven", () =>
+  virtual("FM-2, FM-5: the price is that of the newest block, and dropped blocks are no longer unproven", () =>
     Effect.gen(function*() {
       const { provingTime, revert } = yield* Knobs
       yield* Ref.set(provingTime, Duration.minutes(10))
@@ -188,7 +188,7 @@ describe("CP-4: a node whose checkpoints are reverted", () => {
 })
 
 describe("the model ledger", () => {
-  it.effect("CP-4: keeps the port's contract", () =>
+  virtual("CP-4: keeps the port's contract", () =>
     Effect.gen(function*() {
       const { revert, settleForeign } = yield* Knobs
       const source = yield* LedgerSource

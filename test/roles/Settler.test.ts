@@ -2,9 +2,8 @@
  * The settler's transactions under a virtual clock: what they offer, when they are replaced, and that none is ever executed beside
  * another.
  */
-import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Ref, Stream } from "effect"
-import { TestClock } from "effect/testing"
+import { assert, describe } from "@effect/vitest"
+import { Effect, Layer, Option, Ref, Stream } from "effect"
 import { L1PollInterval } from "../../src/l1/Follower.ts"
 import { L1 } from "../../src/l1/L1.ts"
 import { connectRoles, startRoles } from "../../src/node/ProverNode.ts"
@@ -14,6 +13,7 @@ import { Settler, SettlerOptions } from "../../src/roles/Settler.ts"
 import * as MemoryTransport from "../../src/rpc/MemoryTransport.ts"
 import { Store } from "../../src/store/Store.ts"
 import { gwei, Knobs, modelPorts, modelSettling } from "./model.ts"
+import { pass, virtual } from "../simulation/virtual.ts"
 
 const worldWith = (settling: Partial<SettlerOptions>) =>
   connectRoles.pipe(Layer.provideMerge(Layer.mergeAll(
@@ -24,14 +24,11 @@ const worldWith = (settling: Partial<SettlerOptions>) =>
   )))
 const world = worldWith({})
 
-/** Virtual time in small steps, so that roles that wait for each other keep up with it. */
-const pass = (seconds: number) => Effect.repeat(TestClock.adjust("250 millis"), { times: seconds * 4 - 1 })
-
 /** Virtual time until something is so; a minute at most. */
 const until = Effect.fnUntraced(function*<R>(what: string, condition: Effect.Effect<boolean, never, R>) {
   for (let step = 0; step < 240; step++) {
     if (yield* condition) return
-    yield* TestClock.adjust("250 millis")
+    yield* pass("250 millis")
   }
   assert.fail(`not within a minute: ${what}`)
 })
@@ -57,7 +54,7 @@ const assertBooksHold = Effect.gen(function*() {
 })
 
 describe("ND-3: a transaction that L1 does not include", () => {
-  it.effect("is replaced by one with the same nonce and higher fees, and is settled once", () =>
+  virtual("is replaced by one with the same nonce and higher fees, and is settled once", () =>
     Effect.gen(function*() {
       yield* startRoles()
       const { gasPrice } = yield* Knobs
@@ -77,7 +74,7 @@ describe("ND-3: a transaction that L1 does not include", () => {
       yield* assertBooksHold
     }).pipe(Effect.provide(world)))
 
-  it.effect("is replaced again and again, but never above the stop-loss, and it says so", () =>
+  virtual("is replaced again and again, but never above the stop-loss, and it says so", () =>
     Effect.gen(function*() {
       yield* startRoles()
       const { gasPrice, holdBack } = yield* Knobs
@@ -98,19 +95,19 @@ describe("ND-3: a transaction that L1 does not include", () => {
       assert.strictEqual((yield* updates)[0]!.at.transaction, submission!.newest.hash)
     }).pipe(Effect.provide(world)))
 
-  it.effect("a crash between storing and sending a replacement sends just that one", () =>
+  virtual("a crash between storing and sending a replacement sends just that one", () =>
     Effect.gen(function*() {
-      const { deaf, gasPrice } = yield* Knobs
+      const { deafen, gasPrice } = yield* Knobs
       yield* Effect.scoped(Effect.gen(function*() {
         yield* startRoles()
         yield* somethingSent
         yield* Ref.set(gasPrice, 2n * gwei)
-        yield* Ref.set(deaf, true)
+        yield* deafen(true)
         yield* replacementStored
       }))
       assert.strictEqual((yield* distinctSent).length, 1)
       const stored = (yield* submissions)[0]!.newest.hash
-      yield* Ref.set(deaf, false)
+      yield* deafen(false)
       yield* startRoles()
       yield* settled(3)
       assert.strictEqual((yield* distinctSent)[1], stored)
@@ -119,20 +116,20 @@ describe("ND-3: a transaction that L1 does not include", () => {
       yield* assertBooksHold
     }).pipe(Effect.provide(world)))
 
-  it.effect("is concluded by whichever of its variants L1 included, while the node was down too", () =>
+  virtual("is concluded by whichever of its variants L1 included, while the node was down too", () =>
     Effect.gen(function*() {
-      const { deaf, gasPrice } = yield* Knobs
+      const { deafen, gasPrice } = yield* Knobs
       yield* Effect.scoped(Effect.gen(function*() {
         yield* startRoles()
         yield* somethingSent
         yield* Ref.set(gasPrice, 2n * gwei)
-        yield* Ref.set(deaf, true)
+        yield* deafen(true)
         yield* replacementStored
       }))
       yield* Ref.set(gasPrice, gwei)
       yield* pass(3)
       assert.deepStrictEqual(yield* reached, [3], "the first one was in the pool all the time")
-      yield* Ref.set(deaf, false)
+      yield* deafen(false)
       yield* startRoles()
       yield* confirmed(3)
       assert.strictEqual((yield* updates)[0]!.at.transaction, (yield* submissions)[0]!.id)
@@ -141,7 +138,7 @@ describe("ND-3: a transaction that L1 does not include", () => {
       yield* assertBooksHold
     }).pipe(Effect.provide(world)))
 
-  it.effect("is given up when a stranger used its nonce, and the blocks are settled by another", () =>
+  virtual("is given up when a stranger used its nonce, and the blocks are settled by another", () =>
     Effect.gen(function*() {
       yield* startRoles()
       const { holdBack, useNonce } = yield* Knobs
@@ -160,7 +157,7 @@ describe("ND-3: a transaction that L1 does not include", () => {
 describe("ND-3: a transaction that has become useless", () => {
   const undone = until("it is undone", Effect.map(submissions, ([first]) => first?.cancelled === true))
 
-  it.effect("because somebody was faster is undone by one that does nothing, and the next update follows", () =>
+  virtual("because somebody was faster is undone by one that does nothing, and the next update follows", () =>
     Effect.gen(function*() {
       yield* startRoles()
       const { gasPrice, settleForeign } = yield* Knobs
@@ -180,7 +177,7 @@ describe("ND-3: a transaction that has become useless", () => {
       yield* assertBooksHold
     }).pipe(Effect.provide(world)))
 
-  it.effect("is not undone above the stop-loss: it waits for its nonce to be used", () =>
+  virtual("is not undone above the stop-loss: it waits for its nonce to be used", () =>
     Effect.gen(function*() {
       yield* startRoles()
       const { gasPrice, settleForeign } = yield* Knobs
@@ -194,7 +191,7 @@ describe("ND-3: a transaction that has become useless", () => {
       yield* settled(6)
     }).pipe(Effect.provide(world)))
 
-  it.effect("because gas became too dear for a claim does not hold up the next update", () =>
+  virtual("because gas became too dear for a claim does not hold up the next update", () =>
     Effect.gen(function*() {
       yield* startRoles()
       const { gasPrice } = yield* Knobs
@@ -205,8 +202,9 @@ describe("ND-3: a transaction that has become useless", () => {
       const before = (yield* reached).length
       yield* until("another update is settled", Effect.map(reached, (ends) => ends.length > before))
       assert.isFalse((yield* (yield* Knobs).events).some(({ _tag }) => _tag === "Claimed"))
-      const audit = yield* Effect.flatMap(Stream.runHead((yield* RewardAuditor).changes()), Effect.fromOption)
-      assert.match(audit.claiming, /wei to draw: waits for cheaper gas/)
+      const auditor = yield* RewardAuditor
+      yield* until("the auditor says why it draws nothing", Effect.map(Stream.runHead(auditor.changes()), (report) =>
+        /wei to draw: waits for cheaper gas/.test(Option.getOrUndefined(report)?.claiming ?? "")))
     }).pipe(
       Effect.provideService(AuditorOptions, { claimAtLeast: 1n, claimGasShare: 30n }),
       Effect.provide(worldWith({ profitableOnly: false }))
@@ -214,7 +212,7 @@ describe("ND-3: a transaction that has become useless", () => {
 })
 
 describe("an update that is not worth its gas", () => {
-  it.effect("is not sent above the stop-loss, however long it waits, and the settler says why", () =>
+  virtual("is not sent above the stop-loss, however long it waits, and the settler says why", () =>
     Effect.gen(function*() {
       yield* startRoles()
       const { gasPrice } = yield* Knobs
@@ -226,7 +224,7 @@ describe("an update that is not worth its gas", () => {
       yield* somethingSent
     }).pipe(Effect.provide(world)))
 
-  it.effect("waits for cheaper gas until patience runs out, and the settler says what it would earn", () =>
+  virtual("waits for cheaper gas until patience runs out, and the settler says what it would earn", () =>
     Effect.gen(function*() {
       yield* startRoles()
       const { failure, gasPrice } = yield* Knobs
@@ -240,7 +238,7 @@ describe("an update that is not worth its gas", () => {
       assert.deepStrictEqual(yield* reached, [3])
     }).pipe(Effect.provide(world)))
 
-  it.effect("is sent at once where earnings do not count, as on a devnet", () =>
+  virtual("is sent at once where earnings do not count, as on a devnet", () =>
     Effect.gen(function*() {
       yield* startRoles()
       yield* Ref.set((yield* Knobs).gasPrice, 7n * gwei)
@@ -255,7 +253,7 @@ describe("ND-3: a reorganisation", () => {
     yield* (yield* Knobs).reorg(number - (yield* updates)[0]!.at.block + 1)
   })
 
-  it.effect("of a confirmed update sends the same transaction again, and none beside it", () =>
+  virtual("of a confirmed update sends the same transaction again, and none beside it", () =>
     Effect.gen(function*() {
       yield* startRoles()
       yield* confirmed(3)
@@ -270,7 +268,7 @@ describe("ND-3: a reorganisation", () => {
       yield* assertBooksHold
     }).pipe(Effect.provide(world)))
 
-  it.effect("before an update is deep enough leaves it pending; it is confirmed once it is deep", () =>
+  virtual("before an update is deep enough leaves it pending; it is confirmed once it is deep", () =>
     Effect.gen(function*() {
       yield* startRoles()
       const { mine } = yield* Knobs

@@ -1,17 +1,16 @@
 /** What a planner takes on: what pays, and what it does not leave to others (OC-3). */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import { Duration, Effect, Layer, Ref, Stream } from "effect"
-import { TestClock } from "effect/testing"
 import { ProverPrice, Wei } from "../../src/domain/Amount.ts"
 import { defaultShares } from "../../src/domain/Rewards.ts"
 import { L1PollInterval } from "../../src/l1/Follower.ts"
 import { connectRoles, startRoles } from "../../src/node/ProverNode.ts"
 import { PlannerOptions, TreePlanner } from "../../src/roles/TreePlanner.ts"
 import * as MemoryTransport from "../../src/rpc/MemoryTransport.ts"
-import { Knobs, modelPorts } from "./model.ts"
-import { headerOf, firstLedger } from "./modelLedger.ts"
+import { firstRollup, headerOf, Knobs, modelPorts } from "./model.ts"
+import { pass, virtual } from "../simulation/virtual.ts"
 
-const { proverFees, proverGasUsed } = headerOf(firstLedger, 1)
+const { proverFees, proverGasUsed } = headerOf(firstRollup, 1)
 /** Wei per prover gas that the leaf of the first block brings. */
 const worth = (proverFees * 7_500n) / 10_000n / proverGasUsed
 
@@ -31,12 +30,11 @@ const worldWith = (options: Partial<PlannerOptions>) =>
     ))
   )
 
-const pass = (seconds: number) => Effect.repeat(TestClock.adjust("250 millis"), { times: seconds * 4 - 1 })
 const begun = Effect.flatMap(Knobs, (knobs) => Ref.get(knobs.begun))
 const view = Effect.flatMap(TreePlanner, (planner) => Effect.flatMap(Stream.runHead(planner.changes()), Effect.fromOption))
 
 describe("what a planner takes on", () => {
-  it.effect("OC-3, ND-5: passes over what does not pay, says which blocks and why, and takes them when the price is met", () => {
+  virtual("OC-3, ND-5: passes over what does not pay, says which blocks and why, and takes them when the price is met", () => {
     let reservationPrice = ProverPrice.make(2n * worth)
     return Effect.gen(function*() {
       yield* startRoles()
@@ -56,7 +54,7 @@ describe("what a planner takes on", () => {
     }).pipe(Effect.provide(worldWith({ reservationPrice: Effect.sync(() => reservationPrice) })))
   })
 
-  it.effect("RW-6, OC-3: the age bonus makes up for a price that was too low", () =>
+  virtual("RW-6, OC-3: the age bonus makes up for a price that was too low", () =>
     Effect.gen(function*() {
       yield* startRoles()
       yield* pass(30)
@@ -68,7 +66,7 @@ describe("what a planner takes on", () => {
       bonus: { targetLag: 10, bonusRamp: 60, bonusCap: Wei.make(2n * proverFees) }
     }))))
 
-  it.effect("OC-3: leaves blocks to others for a while, and proves them if nobody else does", () =>
+  virtual("OC-3: leaves blocks to others for a while, and proves them if nobody else does", () =>
     Effect.gen(function*() {
       yield* startRoles()
       yield* pass(20)

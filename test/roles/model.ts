@@ -1,32 +1,66 @@
 /**
- * Ports for tests of roles under a virtual clock: the model ledger, proofs that take a set time, and an L1 that includes what it is
- * sent after a second.
+ * One node over the models of `src/simulation`, as tests of single roles want it: a block every six seconds, an L1 that makes a block
+ * of what it is sent within a second, and knobs.
  */
-import { Context, Duration, Effect, Layer, Option, Ref, SubscriptionRef } from "effect"
-import { keccak256, stringToHex } from "viem"
+import { Context, Duration, Effect, Layer, Option, Ref } from "effect"
 import { ProverGas, Wei } from "../../src/domain/Amount.ts"
-import { BlockRef } from "../../src/domain/Block.ts"
-import type { BlockWitness } from "../../src/domain/BlockWitness.ts"
-import type { Fees } from "../../src/domain/GasPolicy.ts"
-import { TransactionHash } from "../../src/domain/Hash.ts"
-import { AncestryProof, concatStatements, Leaf, Proof, Statement } from "../../src/domain/Proof.ts"
-import { defaultParameters } from "../../src/domain/ProtocolParameters.ts"
+import type { BlockRef, Header } from "../../src/domain/Block.ts"
+import { type Checkpoint, genesisCheckpoint } from "../../src/domain/Checkpoint.ts"
+import type { TransactionHash } from "../../src/domain/Hash.ts"
+import { concatStatements, type Proof } from "../../src/domain/Proof.ts"
+import { defaultParameters, ProtocolParameters } from "../../src/domain/ProtocolParameters.ts"
+import { PriceRule } from "../../src/domain/ProverPrice.ts"
+import { revertTo } from "../../src/domain/settlement/Registry.ts"
 import type { L1Event } from "../../src/l1/Events.ts"
-import { type Call, CallRefused, L1, type L1Block, NonceUsed, type SignedTransaction, Underpriced } from "../../src/l1/L1.ts"
+import type { Call, L1 } from "../../src/l1/L1.ts"
 import { devnetPriceRule } from "../../src/ledger/DevnetLedgerConfig.ts"
-import { ProofSystem, ProvingFailed } from "../../src/proofs/ProofSystem.ts"
+import type { LedgerSource } from "../../src/ledger/LedgerSource.ts"
+import type { ProofSystem, ProvingFailed } from "../../src/proofs/ProofSystem.ts"
 import { FeeOptions } from "../../src/roles/FeeController.ts"
 import { SettlerOptions } from "../../src/roles/Settler.ts"
+import * as ModelChain from "../../src/simulation/ModelChain.ts"
+import * as ModelConsensus from "../../src/simulation/ModelConsensus.ts"
+import * as ModelL1 from "../../src/simulation/ModelL1.ts"
+import * as ModelLedger from "../../src/simulation/ModelLedger.ts"
+import * as ModelProofs from "../../src/simulation/ModelProofs.ts"
+import type { ModelCall } from "../../src/simulation/ModelTransaction.ts"
 import { layerSqlite } from "../../src/store/Sqlite.ts"
 import * as SqliteStore from "../../src/store/SqliteStore.ts"
 import { prover } from "../domain/builders.ts"
-import { account, checkpointInterval, creditIn, type Deed, epochNow, extend, makeL1, type ModelChain, nonceOf, registry, tipOf } from "./modelChain.ts"
-import { firstLedger, headerOf, ModelLedger, type ModelLedgerState, refIn } from "./modelLedger.ts"
 
-export { account } from "./modelChain.ts"
+export const account = prover(1)
+const stranger = prover(9)
+const checkpointInterval = 2
 export const gwei = 10n ** 9n
-/** What every update costs. */
-const modelGas = 500_000n
+/** What each call uses. */
+const gas = ({ kind }: ModelCall) => kind === "flag" ? 60_000n : kind === "claim" ? 50_000n : 500_000n
+
+/** The fee signal's epochs last two minutes here. */
+const parameters = new ProtocolParameters({ ...defaultParameters, signalEpoch: 120 })
+
+const ledgerOptions: ModelLedger.ModelLedgerOptions = {
+  ...ModelLedger.defaultModelLedger,
+  checkpointInterval,
+  length: 60,
+  // Every block uses what the rule aims at, and the price stays where it is.
+  price: new PriceRule({ ...devnetPriceRule, target: ProverGas.make(32_000n) })
+}
+
+/** The chain as it is made, unless a test replaces blocks. */
+export const firstRollup = Array.from({ length: ledgerOptions.length }).reduce<ModelLedger.ModelRollup>(
+  (rollup, _, i) =>
+    ModelLedger.extendRollup(ledgerOptions, rollup, { timestamp: BigInt(6 * (i + 1)), signalMultiplier: 1_000_000n, overdue: 0n }),
+  ModelLedger.startRollup(ledgerOptions, 0n)
+)
+
+export const headerOf = (rollup: ModelLedger.ModelRollup, number: number): Header => ModelLedger.headerIn(rollup, number)!
+export const refIn = (rollup: ModelLedger.ModelRollup, number: number): BlockRef => ModelLedger.blockIn(rollup, number)!
+/** A block of the first chain. */
+export const refOf = (number: number): BlockRef => refIn(firstRollup, number)
+
+/** A proof of one block by a competitor. */
+export const strangersProof = (number: number, rollup = firstRollup): Proof =>
+  ModelProofs.modelBlockProof(refIn(rollup, number - 1), headerOf(rollup, number), stranger)
 
 /** What a test can see and turn. */
 export interface ModelKnobs {
@@ -43,242 +77,132 @@ export interface ModelKnobs {
   /** Whether L1 loses the transactions that it is sent. */
   readonly holdBack: Ref.Ref<boolean>
   /** Whether L1 takes for ever to take a transaction that it does not know, and never gets it. */
-  readonly deaf: Ref.Ref<boolean>
+  readonly deafen: (deaf: boolean) => Effect.Effect<void>
   /** What L1 wants per gas; half of it is the builders'. */
   readonly gasPrice: Ref.Ref<bigint>
-  /** What the fee signal knows of this node. */
-  readonly standing: Ref.Ref<{ readonly reputation: bigint; readonly updates: bigint }>
+  /** Makes the vault think so of this node's work, a tenth of everybody's. */
+  readonly standing: (reputation: bigint, updates: number) => Effect.Effect<void>
   /** Every transaction that L1 was sent, as often as it was sent. */
   readonly sent: Ref.Ref<ReadonlyArray<TransactionHash>>
-  /** Takes so many blocks back. What others did comes again in the new ones; this node's updates do not, and no pool has them. */
+  /** Takes so many blocks back. What others did comes again in the new ones; what this node did does not, and no pool has it. */
   readonly reorg: (depth: number) => Effect.Effect<void>
   /** Another program uses the account's next nonce. */
   readonly useNonce: Effect.Effect<void>
   /** Makes an empty block. */
   readonly mine: Effect.Effect<void>
+  /** An update to a block, of a stranger's proofs. */
+  readonly updateTo: (to: number) => Effect.Effect<Extract<Call, { readonly kind: "update" }>>
   /** Somebody else's update to a block, included at once. */
   readonly settleForeign: (to: number) => Effect.Effect<void>
-  /** Somebody reverts the checkpoints beyond the tip (CP-4), and the ledger replaces every block above it at once. */
+  /** Takes back every checkpoint behind the tip, however young (CP-4); the ledger follows. */
   readonly revert: Effect.Effect<void>
   /** The ledger's blocks as they are now. */
-  readonly ledger: Effect.Effect<ModelLedgerState>
+  readonly ledger: Effect.Effect<ModelLedger.ModelRollup>
   readonly events: Effect.Effect<ReadonlyArray<L1Event>>
 }
 
 export class Knobs extends Context.Service<Knobs, ModelKnobs>()("test/Knobs") {}
 
-/** A block of the first chain. */
-export const refOf = (number: number): BlockRef => refIn(firstLedger, number)
+const knobs = Effect.gen(function*() {
+  const chain = yield* ModelChain.ModelChain
+  const ledger = yield* ModelLedger.ModelLedger
+  const line = yield* ModelL1.ModelLine
+  const machines = yield* ModelProofs.ModelProver
+  const context = yield* Effect.context<ModelChain.ModelChain>()
+  const sendAs = (...call: Parameters<typeof ModelConsensus.sendAs>) => Effect.provideContext(ModelConsensus.sendAs(...call), context)
 
-/** A proof of one block by a competitor. */
-export const strangersProof = (number: number, ledger = firstLedger) => {
-  const { hash, proverFees, proverGasUsed } = headerOf(ledger, number)
-  return new Proof({
-    statement: new Statement({
-      from: refIn(ledger, number - 1),
-      leaves: [new Leaf({ blockHash: hash, prover: prover(9), proverFees, proverGas: proverGasUsed })]
-    }),
-    system: "groth16",
-    bytes: "0x09"
-  })
-}
+  const provingTime = yield* Ref.make(Duration.seconds(4))
+  yield* Ref.set(machines.blockTime, () => Ref.getUnsafe(provingTime))
+  const events = Effect.map(chain.blocks, (blocks) => blocks.flatMap(({ events }) => events))
 
-const proofSystem = Layer.effect(ProofSystem, Effect.gen(function*() {
-  const { begun, failure, interrupted, provingTime } = yield* Knobs
-  const statementOf = ({ block: { header }, parent }: BlockWitness) =>
-    new Statement({
-      from: new BlockRef({ number: parent.number, hash: parent.hash }),
-      leaves: [new Leaf({ blockHash: header.hash, prover: account, proverFees: header.proverFees, proverGas: header.proverGasUsed })]
-    })
-  return ProofSystem.of({
-    id: "groth16",
-    capacity: 2,
-    mergeWork: false,
-    maxLeaves: 16,
-    proveBlock: Effect.fnUntraced(function*(witness) {
-      const number = witness.block.number
-      yield* Ref.update(begun, (all) => [...all, number])
-      yield* Effect.sleep(yield* Ref.get(provingTime)).pipe(Effect.onInterrupt(() => Ref.update(interrupted, (all) => [...all, number])))
-      const failed = (yield* Ref.get(failure))(number)
-      if (failed !== undefined) return yield* failed
-      return new Proof({ statement: statementOf(witness), system: "groth16", bytes: "0x01" })
-    }),
-    proveAncestry: (chainOfHeaders) =>
-      Effect.succeed(new AncestryProof({
-        system: "groth16",
-        end: chainOfHeaders[0]!.hash,
-        via: [],
-        checkpointBlock: chainOfHeaders[chainOfHeaders.length - 1]!.hash,
-        bytes: "0x02"
-      })),
-    merge: (left, right) =>
-      Effect.map(Effect.orDie(Effect.fromOption(concatStatements(left.statement, right.statement))), (statement) =>
-        new Proof({ statement, system: "groth16", bytes: `${left.bytes}${right.bytes.slice(2)}` as never })),
-    verify: () => Effect.void,
-    verifyAncestry: () => Effect.void,
-    encodeForL1: (proof) => proof.bytes
-  })
-}))
+  /** The registry's chain beyond a block, oldest first. */
+  const checkpointsBeyond = (tip: number) =>
+    Effect.map(events, (all) =>
+      all.reduce<ReadonlyArray<Checkpoint>>((live, event) => {
+        if (event._tag === "CheckpointsReverted") return live.filter(({ number }) => number <= event.headNumber)
+        return event._tag === "CheckpointRegistered" ? [...live, event.checkpoint] : live
+      }, []).filter(({ number }) => number > tip))
 
-interface Pooled {
-  readonly nonce: number
-  readonly fees: Fees
-  readonly deed: Deed
-}
-
-const l1AndKnobs = Layer.effectContext(Effect.gen(function*() {
-  const { accepts, include, ledger, reorg, revert, state } = yield* makeL1
-  const holdBack = yield* Ref.make(false)
-  const deaf = yield* Ref.make(false)
-  const gasPrice = yield* Ref.make(gwei)
-  const sent = yield* Ref.make<ReadonlyArray<TransactionHash>>([])
-  const signed = new Map<TransactionHash, Pooled>()
-  /** What waits to be included, by nonce. */
-  const pool = new Map<number, TransactionHash>()
-
-  // A second after it was sent, and then every second until it pays enough.
-  const tryToInclude = Effect.fnUntraced(function*(hash: TransactionHash) {
-    const { deed, fees, nonce } = signed.get(hash)!
-    while (pool.get(nonce) === hash) {
-      yield* Effect.sleep("1 second")
-      if (pool.get(nonce) !== hash || fees.maxFeePerGas < (yield* Ref.get(gasPrice)) || nonceOf(yield* Ref.get(state)) > nonce) continue
-      pool.delete(nonce)
-      yield* include(deed, account, hash, nonce)
-    }
+  const updateTo = Effect.fnUntraced(function*(to: number) {
+    const { state: { tip } } = yield* chain.head
+    const rollup = yield* ledger.rollup
+    const [first, ...rest] = Array.from({ length: to - tip.number }, (_, i) => strangersProof(tip.number + 1 + i, rollup))
+    const statement = rest.reduce((whole, { statement }) => Option.getOrThrow(concatStatements(whole, statement)), first!.statement)
+    const beyond = yield* checkpointsBeyond(tip.number)
+    const checkpoints = beyond.slice(0, beyond.findIndex(({ number }) => number >= to) + 1)
+    const proof = ModelProofs.modelProofOnL1(statement, checkpoints.at(-1)!.block)
+    return { kind: "update", update: { statement, system: "groth16", mergers: [], checkpoints, ancestry: [], proof } } as const
   })
 
-  const knobs = Knobs.of({
-    provingTime: yield* Ref.make(Duration.seconds(4)),
-    begun: yield* Ref.make<ReadonlyArray<number>>([]),
-    interrupted: yield* Ref.make<ReadonlyArray<number>>([]),
-    failure: yield* Ref.make<(block: number) => ProvingFailed | undefined>(() => undefined),
+  return Knobs.of({
+    provingTime,
+    begun: machines.begun,
+    interrupted: machines.interrupted,
+    failure: machines.failure,
     ledgerBreaks: ledger.breaks,
-    holdBack,
-    deaf,
-    gasPrice,
-    standing: yield* Ref.make({ reputation: 0n, updates: 0n }),
-    sent,
-    reorg,
-    useNonce: Effect.andThen(Effect.sync(() => pool.clear()), Ref.update(state, (now) => ({ ...extend(now), strangers: now.strangers + 1 }))),
-    mine: Ref.update(state, extend),
-    settleForeign: Effect.fnUntraced(function*(to) {
-      const tip = tipOf(yield* Ref.get(state))
-      const blocks = yield* SubscriptionRef.get(ledger.state)
-      const leaves = blocks.blocks.slice(tip, to).map(({ block: { header } }) =>
-        new Leaf({ blockHash: header.hash, prover: prover(9), proverFees: header.proverFees, proverGas: header.proverGasUsed }))
-      const [first, ...rest] = leaves
-      yield* include(
-        new Statement({ from: refIn(blocks, tip), leaves: [first!, ...rest] }),
-        prover(9),
-        TransactionHash.make(keccak256(stringToHex(`foreign ${to}`))),
-        undefined
-      )
-    }),
-    revert,
-    ledger: SubscriptionRef.get(ledger.state),
-    events: Effect.map(Ref.get(state), ({ events }) => events)
-  })
-
-  const blockAt = ({ hashes }: ModelChain, number: number): L1Block => ({ number, hash: hashes[number]!, timestamp: 0n })
-  const balances = Effect.map(Ref.get(state), ({ events }) => {
-    const sum = (pick: (event: L1Event) => bigint) => events.reduce((total, event) => total + pick(event), 0n)
-    const credited = sum((event) => event._tag === "Credited" ? event.amount : 0n)
-    const redundancyReserve = sum((event) => event._tag === "Reserved" && event.reserve === "redundancy" ? event.amount : 0n)
-    const protocolReserve = sum((event) => event._tag === "Reserved" && event.reserve === "protocol" ? event.amount : 0n)
-    const funded = sum((event) => event._tag === "Funded" ? event.amount : 0n)
-    const balance = funded - sum((event) => event._tag === "Claimed" ? event.amount : 0n)
-    return { unallocated: funded - credited - redundancyReserve - protocolReserve, redundancyReserve, protocolReserve, balance }
-  })
-
-  const deedOf = (call: Call): Deed => call.kind === "update" ? call.update.statement : call.kind
-
-  const refuse = (error: string) => Effect.fail(new CallRefused({ error }))
-
-  const dryRun = Effect.fnUntraced(function*(deed: Deed | undefined) {
-    const now = yield* Ref.get(state)
-    if (deed === "flag") return yield* dryRunFlag
-    if (deed === "claim") return creditIn(now, account) > 0n ? 50_000n : yield* refuse("RW5_NothingToClaim()")
-    if (deed === undefined || typeof deed === "string") return yield* refuse("the model has nothing like it")
-    return accepts(now, yield* SubscriptionRef.get(ledger.state), deed) ? modelGas : yield* refuse("AlreadyProven()")
-  })
-
-  const sign = (deed: Deed, nonce: number, fees: Fees): SignedTransaction => {
-    const what = typeof deed === "string" ? deed : deed.to.hash
-    const hash = TransactionHash.make(keccak256(stringToHex(`${nonce} ${what} ${fees.maxFeePerGas} ${fees.maxPriorityFeePerGas}`)))
-    signed.set(hash, { nonce, fees, deed })
-    return { nonce, raw: "0x02", hash }
-  }
-
-  const flagged = Effect.zipWith(Ref.get(state), epochNow, ({ events }, epoch) => events.some((event) => event._tag === "Flagged" && event.epoch === epoch))
-  const dryRunFlag = Effect.flatMap(flagged, (already) => already ? refuse("FM3_AlreadyFlagged()") : Effect.succeed(60_000n))
-
-  const l1 = L1.of({
-    account,
-    chainId: 1n,
-    registry,
-    feeSignal: prover(0xfe),
-    deployedAt: 1,
-    latest: Effect.map(Ref.get(state), (now) => blockAt(now, now.block)),
-    block: (number) => Effect.map(Ref.get(state), (now) => number <= now.block ? Option.some(blockAt(now, number)) : Option.none()),
-    events: (from, to) => Effect.map(Ref.get(state), ({ events }) => events.filter(({ at }) => at.block >= from && at.block <= to)),
-    dryRun: (call) => dryRun(deedOf(call)),
-    gasMarket: Effect.map(Ref.get(gasPrice), (price) => ({ baseFee: price - price / 2n, priorityFee: price / 2n })),
-    nextNonce: Effect.map(Ref.get(state), nonceOf),
-    sign: (call, _gas, fees) => Effect.map(Ref.get(state), (now) => sign(deedOf(call), nonceOf(now), fees)),
-    dryRunSigned: ({ hash }) => dryRun(signed.get(hash)?.deed),
-    feesOf: ({ hash }) => signed.get(hash)!.fees,
-    resign: ({ hash, nonce }, _gas, fees) => Effect.sync(() => sign(signed.get(hash)!.deed, nonce, fees)),
-    cancel: ({ nonce }, fees) => Effect.sync(() => sign("nothing", nonce, fees)),
-    knows: (hash) => Effect.map(Ref.get(state), ({ included }) => included.has(hash) || [...pool.values()].includes(hash)),
-    send: Effect.fnUntraced(function*({ hash, nonce }: SignedTransaction) {
-      const now = yield* Ref.get(state)
-      const known = now.included.has(hash) || pool.get(nonce) === hash
-      if (!known && (yield* Ref.get(deaf))) return yield* Effect.never
-      yield* Ref.update(sent, (all) => [...all, hash])
-      if (known) return
-      if (nonce < nonceOf(now)) return yield* new NonceUsed({ nonce })
-      if (yield* Ref.get(holdBack)) return
-      const rival = pool.get(nonce)
-      if (rival !== undefined && signed.get(hash)!.fees.maxFeePerGas * 10n < signed.get(rival)!.fees.maxFeePerGas * 11n) {
-        return yield* new Underpriced({ reason: "replacement transaction underpriced" })
-      }
-      pool.set(nonce, hash)
-      yield* Effect.forkDetach(tryToInclude(hash))
-    }),
-    receipt: (hash) =>
-      Effect.map(Ref.get(state), ({ included }) => {
-        const block = included.get(hash)
-        return block === undefined ? Option.none() : Option.some({ block, succeeded: true, gasUsed: modelGas })
+    holdBack: line.loses,
+    deafen: (deaf) => Ref.set(line.faults, new Map(deaf ? [["send", "silent"]] : [])),
+    gasPrice: chain.gasPrice,
+    standing: (reputation, updates) =>
+      chain.amend((state) => {
+        const known = state.vault.accounts.get(account) ?? { credit: 0n, reputation: { amount: 0n, workedAt: 0n, updates: 0 } }
+        const accounts = new Map(state.vault.accounts).set(account, { ...known, reputation: { amount: reputation, workedAt: 0n, updates } })
+        const totalReputation = { amount: 10n * reputation, at: 0n }
+        return { state: { ...state, vault: { ...state.vault, accounts, totalReputation } }, effects: [] }
       }),
-    creditOf: (owner) => Effect.map(Ref.get(state), (now) => Wei.make(creditIn(now, owner))),
-    vault: balances,
-    // Nothing ever idles here so long that turns would begin, and no second prover is registered.
-    turn: Effect.succeed({ inFallback: false, index: 0, holder: Option.none(), endsAt: Option.none() }),
-    redundancyClaim: () => Effect.succeed(0n),
-    registeredAt: () => Effect.succeed(0n),
-    reputationOf: () => Effect.succeed({ reputation: 0n, updates: 0n }),
-    totalReputation: Effect.succeed(0n),
-    signal: Effect.gen(function*() {
-      return { epoch: yield* epochNow, multiplier: 1_000_000n, flagged: yield* flagged, minUpdates: 3n, ...yield* Ref.get(knobs.standing) }
-    })
+    sent: line.sent,
+    reorg: (depth) => chain.reorg(depth, ({ transaction: { sender } }) => sender !== account),
+    useNonce: chain.forget.pipe(Effect.andThen(sendAs(account, { kind: "nothing" })), Effect.andThen(chain.mine)),
+    mine: chain.mine,
+    updateTo,
+    settleForeign: (to) => Effect.andThen(Effect.flatMap(updateTo(to), (call) => sendAs(stranger, call)), chain.mine),
+    revert: chain.amend((state) => {
+      const { registry, tip } = state
+      const [fallback] = [...registry.records].filter(([, { number }]) => number <= tip.number).at(-1)!
+      const reverted = revertTo(registry, fallback, tip.number)
+      return { state: { ...state, registry: reverted.state, tip: { ...tip, headThen: fallback } }, effects: reverted.effects }
+    }),
+    ledger: ledger.rollup,
+    events
   })
-  return Context.make(L1, l1).pipe(Context.add(Knobs, knobs))
-}))
+})
 
 export const modelSettling = {
   blocksPerUpdate: 3,
   maxBlocks: 16,
   patience: "5 minutes",
-  parameters: defaultParameters,
+  parameters,
   maxFeePerGas: 10n * gwei,
   profitableOnly: true,
   replaceAfter: "30 seconds",
   confirmations: 1
 } satisfies SettlerOptions
 
+const genesis = genesisCheckpoint(refOf(0), headerOf(firstRollup, 0).stateRoot)
+const validators = 4
+const funds = firstRollup.blocks.reduce((sum, { block }) => sum + block.header.proverFees, 0n)
+
+const l1 = ModelL1.layer(account).pipe(
+  Layer.provideMerge(ModelConsensus.layer({ seed: "model", validators, lag: Duration.millis(500), upTo: Number.POSITIVE_INFINITY })),
+  Layer.provideMerge(ModelChain.layer({
+    parameters,
+    genesis,
+    validators: ModelConsensus.modelValidators("model", validators),
+    slot: Duration.seconds(1),
+    emptyBlocks: Duration.infinity,
+    gas,
+    first: [{ sender: ModelConsensus.consensusAccount, call: { kind: "fund", amount: Wei.make(funds) } }]
+  })),
+  Layer.provideMerge(ModelLedger.layer(ledgerOptions))
+)
+
+const world: Layer.Layer<Knobs | L1 | LedgerSource | ProofSystem | ModelChain.ModelChain> = Layer.effect(Knobs, knobs).pipe(
+  Layer.provideMerge(Layer.merge(l1, ModelProofs.layer()))
+)
+
 /** Everything that a node stands on, in memory. */
 export const modelPorts = Layer.mergeAll(
-  proofSystem.pipe(Layer.provideMerge(l1AndKnobs), Layer.provideMerge(ModelLedger.layer)),
+  world,
   SqliteStore.layer.pipe(Layer.provide(layerSqlite(":memory:"))),
   Layer.succeed(SettlerOptions, modelSettling),
   Layer.succeed(FeeOptions, {

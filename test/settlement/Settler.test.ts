@@ -56,13 +56,13 @@ describe("redundancy turns", () => {
       const proven = yield* eventOf(world, "RedundancyProven")
       const due = [1, 2].reduce((sum, number) => sum + splitPot(Wei.make(potOf(number)), redundancyPays.shares, false).redundancy, 0n)
       assert.deepStrictEqual([proven.holder, proven.earned as bigint], [prover, due])
-      const report = yield* booksHold(world, node, 2)
-      const { claimable, credited } = report.accounts.find(({ account }) => account === prover)!
+      const said = Effect.flatMap(booksHold(world, node, 2), (report) =>
+        /^\d+ wei to draw, 1000000000000000000 wei at least are claimed at once/.test(report.claiming) ? Effect.succeed(report) : Effect.fail(report.claiming))
+      const { claimable, credited } = (yield* eventually(said)).accounts.find(({ account }) => account === prover)!
       assert.deepStrictEqual([claimable, credited], [due, due])
-      assert.match(report.claiming, /wei to draw, 1000000000000000000 wei at least are claimed at once/)
       assert.strictEqual((yield* world.l1.reputationOf(prover)).updates, 1n)
       yield* eventually(Effect.flatMap(statusOf(node), ({ redundancy }) => redundancy === null ? Effect.void : Effect.fail(redundancy)))
-    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)), 120_000)
+    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)), 300_000)
 
   it.live("RW-5, ND-3: a credit that is worth its gas is drawn, once", () =>
     Effect.gen(function*() {
@@ -79,7 +79,7 @@ describe("redundancy turns", () => {
       const report = yield* booksHold(world, node, 2)
       const { claimable, claimed: drawn } = report.accounts.find(({ account }) => account === prover)!
       assert.deepStrictEqual([claimable, drawn], [0n, earned as bigint])
-    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)), 120_000)
+    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)), 300_000)
 
   it.live("RW-4: what costs more than it earns is not sent, and nothing after the window", () =>
     Effect.gen(function*() {
@@ -94,7 +94,7 @@ describe("redundancy turns", () => {
       yield* says(node, "redundancy", /^no redundant proof of blocks to 2: its time is over/)
       yield* Effect.sleep("2 seconds")
       assert.strictEqual(yield* world.l1.nextNonce, 1, "the registration alone")
-    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)), 120_000)
+    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)), 300_000)
 })
 
 describe("turns", () => {
@@ -116,7 +116,7 @@ describe("turns", () => {
       const bonus = sumOf(credits, "bonus")
       // Of two blocks, 75 % of what four and a half of twelve hours make of the cap.
       assert.isTrue(bonus > (2n * 75n * defaultParameters.bonusCap * 45n) / 12_000n && bonus < (2n * 75n * defaultParameters.bonusCap * 46n) / 12_000n, `${bonus}`)
-    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)), 120_000)
+    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)), 300_000)
 
   it.live("ST-6: in another prover's turn the submission is not counted on, nor paid", () =>
     Effect.gen(function*() {
@@ -135,7 +135,7 @@ describe("turns", () => {
       yield* booksHold(world, node, 2)
       const credits = yield* creditsOf(world)
       assert.deepStrictEqual([sumOf(credits, "leaf"), sumOf(credits, "submission"), sumOf(credits, "bounty")], [leaves, 0n, 0n])
-    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)), 120_000)
+    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)), 300_000)
 
   it.live("ST-6: under exclusive designation nothing is sent in another prover's turn", () =>
     Effect.gen(function*() {
@@ -147,7 +147,7 @@ describe("turns", () => {
       yield* says(node, "activity", new RegExp(`^only ${rival} may submit in its turn`))
       yield* Effect.sleep("2 seconds")
       assert.strictEqual(yield* world.l1.nextNonce, 0)
-    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)), 120_000)
+    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)), 300_000)
 })
 
 describe("reverts", () => {
@@ -165,7 +165,7 @@ describe("reverts", () => {
       yield* says(node, "activity", /^no checkpoint beyond block 0/)
       yield* Effect.sleep("2 seconds")
       assert.strictEqual(yield* world.l1.nextNonce, 1)
-    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)), 120_000)
+    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)), 300_000)
 
   it.live("CP-4: where the node can still prove, it does", () =>
     Effect.gen(function*() {
@@ -177,7 +177,7 @@ describe("reverts", () => {
       yield* eventOf(world, "StateUpdated")
       yield* Effect.sleep("1 second")
       assert.isFalse((yield* allEvents(world)).some(({ _tag }) => _tag === "CheckpointsReverted"))
-    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)), 120_000)
+    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)), 300_000)
 
   it.live("CP-4: an operator may leave it to others", () =>
     Effect.gen(function*() {
@@ -188,7 +188,7 @@ describe("reverts", () => {
       yield* says(node, "activity", /^no proof continues block 0$/)
       yield* Effect.sleep("4 seconds")
       assert.strictEqual(yield* world.l1.nextNonce, 0)
-    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)), 120_000)
+    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)), 300_000)
 })
 
 describe("undoing", () => {
@@ -217,5 +217,5 @@ describe("undoing", () => {
       yield* rivalSettles(world, checkpoint)
       assert.match((yield* Effect.flip(l1.dryRun(call))).message, /AlreadyProven\(1, 2\)/)
       assert.match((yield* Effect.flip(l1.dryRunSigned(signed))).message, /AlreadyProven\(1, 2\)/)
-    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)), 120_000)
+    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)), 300_000)
 })

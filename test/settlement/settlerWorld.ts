@@ -193,8 +193,8 @@ export const startNode = Effect.fnUntraced(function*(
 })
 type Node = Effect.Success<ReturnType<typeof startNode>>
 
-/** Tries again for half a minute. */
-export const eventually = <A, E, R>(what: Effect.Effect<A, E, R>) => what.pipe(Effect.retry({ schedule: Schedule.spaced("100 millis"), times: 600 }))
+/** Tries again for minutes: the machine may be busy. */
+export const eventually = <A, E, R>(what: Effect.Effect<A, E, R>) => what.pipe(Effect.retry({ schedule: Schedule.spaced("100 millis"), times: 1_800 }))
 
 export const allEvents = ({ deployment, l1 }: World): Effect.Effect<ReadonlyArray<L1Event>> =>
   Effect.orDie(Effect.flatMap(l1.latest, ({ number }) => l1.events(deployment.block, number)))

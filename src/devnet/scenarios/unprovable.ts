@@ -26,6 +26,8 @@ const configure = (config: DevnetConfig): DevnetConfig => {
     parameters,
     ledger: paced(config, Duration.seconds(6)),
     blocksPerUpdate: 2,
+    // A prover gives the rollup so long to prove what can be reverted.
+    patience: Duration.seconds(5),
     operators: [defaultPolicy, defaultPolicy],
     // Once: the block that takes its place is an honest one.
     tamper: (header) => {
