@@ -10,11 +10,14 @@ import { TreePlanner } from "../../roles/TreePlanner.ts"
 import { defaultPolicy, type DevnetConfig } from "../DevnetConfig.ts"
 import { eventually, isA, mustHold, paced, type Scenario, scenarioParameters } from "./Scenario.ts"
 
-/** A block is overdue, and begins to earn a bonus, after 40 seconds; with the full bonus, even a full block at the floor pays. */
+/**
+ * A block is overdue, and begins to earn a bonus, after a minute: longer than a busy machine takes for its first update. The bonus
+ * grows slowly enough for the price to move first; with all of it, even a full block at the floor pays.
+ */
 const parameters = scenarioParameters({
-  targetLag: 40,
-  bonusRamp: 45,
-  bonusCap: Wei.make(5_000_000_000_000_000n),
+  targetLag: 60,
+  bonusRamp: 60,
+  bonusCap: Wei.make(3_000_000_000_000_000n),
   proofDeadline: 400,
   signalEpoch: 15,
   minUpdates: 1
@@ -32,7 +35,7 @@ const price = new PriceRule({
 const configure = (config: DevnetConfig): DevnetConfig => ({
   ...config,
   parameters,
-  ledger: paced(config, Duration.seconds(6), price),
+  ledger: paced(config, Duration.seconds(8), price),
   blocksPerUpdate: 2,
   operators: Array.from({ length: 2 }, () => ({ ...defaultPolicy, provingCost: 0n, flagAfter: Duration.seconds(5) }))
 })
@@ -56,10 +59,15 @@ export const costShock: Scenario = {
       }),
       (update) => [undefined, { tip: update.to.number, transaction: update.at.transaction }] as const
     ))
+    const { tip } = yield* Context.get(rollup, DevnetLedger).status
+    const calm = yield* see("the price is near its floor before", Effect.map(
+      eventually(blocks(tip.number), ({ header }) =>
+        header.proverPrice <= 2n * price.floor && header.signalMultiplier === signalOne ? header : undefined),
+      (header) => [header.proverPrice, { block: header.number, price: header.proverPrice, floor: price.floor }] as const
+    ))
 
     // A block at the price of now pays twice what the provers ask, and then two fifths of it.
-    const newest = (yield* Context.get(rollup, DevnetLedger).status).proverPrice
-    const before = ProverPrice.make((newest * share) / 20_000n)
+    const before = ProverPrice.make((calm * share) / 20_000n)
     const after = ProverPrice.make(5n * before)
     yield* Effect.forEach(operators, ({ reprice }) => reprice(after))
     const shocked = yield* see("reservation prices rise to five times, and blocks are passed over", Effect.map(
