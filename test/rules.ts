@@ -16,12 +16,15 @@ const rules = [...readFileSync(join(root, "docs", "protocol.md"), "utf8").matchA
   open: state!.trim() === "open"
 }))
 
-/** Names of tests by file: the texts of `describe` and `it`, and forge's test functions, whose names spell CP-1 as CP1. */
+/**
+ * Names of tests by file: the texts of `describe`, `it` and their like, names in tables, and forge's test functions, whose names spell
+ * CP-1 as CP1.
+ */
 const namesIn = (file: string): ReadonlyArray<string> => {
   const text = readFileSync(join(root, file), "utf8")
   return file.endsWith(".sol")
     ? [...text.matchAll(/function ((?:test|invariant)\w+)/g)].map(([, name]) => name!)
-    : [...text.matchAll(/\b(?:it|describe|layer)\b[^"`\n]*["`]([^"`]+)["`]/g)].map(([, name]) => name!)
+    : [...text.matchAll(/(?:\b(?:it|describe|layer|virtual|test)\b|\bname:)[^"`\n]*["`]([^"`]+)["`]/g)].map(([, name]) => name!)
 }
 
 const tests = [...filesBelow("test", /\.test\.ts$/), ...filesBelow("contracts/test", /\.t\.sol$/)].map((file) => ({ file, names: namesIn(file) }))

@@ -100,13 +100,17 @@ const nothing: Seen = {
   reverts: 0
 }
 
+/** How a certificate is checked. A simulation with many nodes in one process checks each only once. */
+export const CertificateCheck = Context.Reference<typeof verifyCertificate>("lignum/CertificateCheck", { defaultValue: () => verifyCertificate })
+
 const foldEvent = Effect.gen(function*() {
   const { chainId, registry } = yield* L1
+  const check = yield* CertificateCheck
 
   const believe = (seen: Seen, event: L1Event & { readonly _tag: "CheckpointRegistered" }) =>
     seen.validators === undefined
       ? Result.fail(new Error("it came before any validator set"))
-      : verifyCertificate(seen.validators, { chainId, registry, epoch: seen.validators.epoch }, event.checkpoint, event.certificate)
+      : check(seen.validators, { chainId, registry, epoch: seen.validators.epoch }, event.checkpoint, event.certificate)
 
   return (seen: Seen, event: L1Event): Effect.Effect<Seen> => {
     switch (event._tag) {

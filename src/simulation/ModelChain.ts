@@ -111,6 +111,8 @@ export class ModelChain extends Context.Service<ModelChain, {
   readonly head: Effect.Effect<ModelBlock>
   /** The present head and every later one. */
   readonly changes: Stream.Stream<ModelBlock>
+  /** Checks certificates (CP-2) as everybody does, but each only once. */
+  readonly checkCertificate: typeof verifyCertificate
   /** The block that is being made, as if it held all that waits. */
   readonly pending: Effect.Effect<ModelBlock>
   /** Runs a call in the block that is being made: behind all that waits, or as if nothing did. */
@@ -194,14 +196,15 @@ const make = Effect.fnUntraced(function*(options: ModelChainOptions) {
   const headOf = (blocks: ReadonlyArray<ModelBlock>) => blocks[blocks.length - 1]!
   const head = Effect.map(SubscriptionRef.get(chain), headOf)
 
-  const believed = new Map<string, boolean>()
-  /** Whether a certificate holds (CP-2): real signatures, each checked once. */
-  const signatureHolds = ({ certificate, checkpoint }: Extract<ModelCall, { readonly kind: "checkpoint" }>): boolean => {
-    const key = `${checkpoint.id}${certificate.signature}${certificate.signers}`
-    const known = believed.get(key) ?? Result.isSuccess(verifyCertificate(validators, domain, checkpoint, certificate))
-    believed.set(key, known)
+  const checked = new Map<string, ReturnType<typeof verifyCertificate>>()
+  const checkCertificate: typeof verifyCertificate = (set, within, checkpoint, certificate) => {
+    const key = JSON.stringify([set.publicKeys, `${set.epoch}`, within.registry, `${within.epoch}`, checkpoint.id, certificate.signature, `${certificate.signers}`])
+    const known = checked.get(key) ?? verifyCertificate(set, within, checkpoint, certificate)
+    checked.set(key, known)
     return known
   }
+  const signatureHolds = ({ certificate, checkpoint }: Extract<ModelCall, { readonly kind: "checkpoint" }>): boolean =>
+    Result.isSuccess(checkCertificate(validators, domain, checkpoint, certificate))
 
   /** Another block with these transactions, in this order; those whose nonce is not next are left out. */
   const build = ({ hash, parent, timestamp }: Ground, candidates: ReadonlyArray<Pick<Waiting, "hash" | "transaction">>, price: bigint): ModelBlock => {
@@ -297,6 +300,7 @@ const make = Effect.fnUntraced(function*(options: ModelChainOptions) {
     blocks: SubscriptionRef.get(chain),
     head,
     changes: Stream.map(SubscriptionRef.changes(chain), headOf),
+    checkCertificate,
     pending,
     attempt: (call, sender, behind) =>
       Effect.map(behind === "pending" ? pending : being([]), ({ state, timestamp }) =>

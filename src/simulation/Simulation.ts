@@ -27,6 +27,7 @@ import type { LedgerSource } from "../ledger/LedgerSource.ts"
 import { connectRoles, type Roles, startRoles, supervision } from "../node/ProverNode.ts"
 import type { Supervisor } from "../node/Supervisor.ts"
 import type { ProofSystem } from "../proofs/ProofSystem.ts"
+import { CertificateCheck } from "../roles/CheckpointWatcher.ts"
 import { FeeOptions } from "../roles/FeeController.ts"
 import { AuditorOptions } from "../roles/RewardAuditor.ts"
 import { SettlerOptions, SettlerTick } from "../roles/Settler.ts"
@@ -152,7 +153,8 @@ export const makeOperator = Effect.fnUntraced(function*(
   options: OperatorOptions
 ): Effect.fn.Return<Operator, never, ModelChain | LedgerSource | Scope.Scope> {
   const { account, name } = options
-  const { state: { parameters } } = yield* (yield* ModelChain).head
+  const chain = yield* ModelChain
+  const { state: { parameters } } = yield* chain.head
   const shared = yield* Effect.context<ModelChain | LedgerSource>()
   const ports: Layer.Layer<
     L1 | ModelLine | LedgerSource | ProofSystem | ModelProver | Store | SettlerOptions | FeeOptions | RoleTransport
@@ -181,6 +183,7 @@ export const makeOperator = Effect.fnUntraced(function*(
     const supervisor = yield* startRoles(supervision).pipe(
       Effect.provideContext(Context.add(context, Scope.Scope, scope)),
       Effect.provideService(L1PollInterval, options.l1Poll ?? "12 seconds"),
+      Effect.provideService(CertificateCheck, chain.checkCertificate),
       Effect.provideService(SettlerTick, options.tick ?? "10 seconds"),
       Effect.updateService(AuditorOptions, (given) => ({ ...given, ...options.auditing }))
     )
