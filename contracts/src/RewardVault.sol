@@ -148,14 +148,9 @@ contract RewardVault is IRewardVault, Accounts {
         // forge-lint: disable-start(unsafe-typecast)
         if (settledAt / redundancyWindow == _window) _young -= uint80(sum);
         else _old -= uint80(sum);
-        Account memory account = _accounts[holder];
-        account.credit += uint96(sum);
         // forge-lint: disable-end(unsafe-typecast)
-        if (gas != 0) {
-            _work(account, gas);
-            _addToTotal(gas);
-        }
-        _accounts[holder] = account;
+        _credit(holder, sum, gas);
+        if (gas != 0) _addToTotal(gas);
     }
 
     /// @inheritdoc IRewardVault
@@ -286,16 +281,19 @@ contract RewardVault is IRewardVault, Accounts {
 
         address prover = leaf.prover;
         uint256 gas = leaf.proverGas;
-        if (earned != 0 || gas != 0) {
-            Account memory account = _accounts[prover];
-            account.credit += uint96(earned);
-            if (gas != 0) _work(account, gas);
-            _accounts[prover] = account;
-        }
+        if (earned != 0 || gas != 0) _credit(prover, earned, gas);
         uint256 fromFees = bonus == 0 ? earned : fees * work / BASIS_POINTS;
         if (fromFees != 0) emit Credited(number, prover, Kind.Leaf, fromFees);
         if (earned != fromFees) emit Credited(number, prover, Kind.Bonus, earned - fromFees);
         if (submission != 0) emit Credited(number, submitter, Kind.Submission, submission);
+    }
+
+    /// @dev Money and work of one account, in one write.
+    function _credit(address who, uint256 amount, uint256 gas) private {
+        Account memory account = _accounts[who];
+        account.credit += uint96(amount);
+        if (gas != 0) _work(account, gas);
+        _accounts[who] = account;
     }
 
     /// @dev RW-3: every merge earns the same, whatever it merged.

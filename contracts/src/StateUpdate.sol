@@ -231,8 +231,8 @@ contract StateUpdate is Turns {
         return uint184(uint256(keccak256(transition)));
     }
 
-    /// @dev RW-6: the age bonus of each new block; empty while the oldest checkpoint of them is within the target lag.
-    /// @param lastAt When the last of the checkpoints was registered.
+    /// @dev RW-6: the age bonus of each new block; empty while the oldest checkpoint of them is within the target lag. The
+    /// last of them was registered at `lastAt`.
     function _bonuses(Checkpoint[] calldata passed, uint40 lastAt, uint64 firstNumber, uint256 count)
         private
         view

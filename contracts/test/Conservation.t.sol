@@ -6,7 +6,7 @@ import {Base} from "./Base.sol";
 import {History} from "./History.sol";
 
 /// @notice What holds over every history. A call of the history that reverts fails, too: it asks for nothing that may be refused.
-/// forge-config: default.invariant.runs = 16
+/// forge-config: default.invariant.runs = 32
 contract ConservationTest is Base {
     History private history;
 

@@ -83,12 +83,12 @@ contract MissedTurnsTest is Settlement {
     function test_ST6_theWorkIsBounded() public {
         vm.warp(START + FALLBACK + 8 * TURN);
         settle(3, 4, SUBMITTER);
-        uint256 eight = vm.snapshotGasLastCall("StateUpdate", "1 block, not verified, eight missed turns");
+        uint256 eight = vm.snapshotGasLastCall("MissedTurns", "1 block, not verified, eight missed turns");
         vm.warp(START);
         _deploy(Designation.Preferred);
         vm.warp(START + 1000 days);
         settle(3, 4, SUBMITTER);
-        uint256 many = vm.snapshotGasLastCall("StateUpdate", "1 block, not verified, 48,000 missed turns");
+        uint256 many = vm.snapshotGasLastCall("MissedTurns", "1 block, not verified, 48,000 missed turns");
         vm.assertLt(many, eight + 60_000, "more than eight");
     }
 

@@ -7,7 +7,7 @@
  */
 import { Result } from "effect"
 import type { BlockNumber } from "./Amount.ts"
-import type { Checkpoint, QuorumCertificate } from "./Checkpoint.ts"
+import type { Checkpoint } from "./Checkpoint.ts"
 import { epochOf, type FeeSignal, flag, hasFlaggedIn, multiplierIn, quietSignal, weightIn } from "./FeeSignal.ts"
 import type { Address, BlockHash, CheckpointId } from "./Hash.ts"
 import type { ProtocolParameters } from "./ProtocolParameters.ts"
@@ -33,20 +33,14 @@ interface Call {
   readonly at: bigint
 }
 
-/** A quorum certificate, and whether its signature is one of its signers over the digest at stake. */
-interface Signed {
-  readonly certificate: QuorumCertificate
-  readonly signatureHolds: boolean
-}
-
 /** A call to one of the contracts. */
 export type Event =
   & Call
   & (
     /** `CheckpointRegistry.register`. */
-    | ({ readonly _tag: "RegisterCheckpoint"; readonly checkpoint: Checkpoint } & Signed)
+    | ({ readonly _tag: "RegisterCheckpoint"; readonly checkpoint: Checkpoint } & Registry.Signed)
     /** `CheckpointRegistry.handOver`. */
-    | ({ readonly _tag: "HandOver"; readonly validators: ReadonlyArray<Registry.NewValidator> } & Signed)
+    | ({ readonly _tag: "HandOver"; readonly validators: ReadonlyArray<Registry.NewValidator> } & Registry.Signed)
     /** `StateUpdate.submit`; `proofHolds` says what the named system's verifier answers. */
     | { readonly _tag: "SubmitUpdate"; readonly update: Update; readonly proofHolds: boolean }
     /** `StateUpdate.submitRedundant`. */

@@ -40,7 +40,7 @@ const weights: ReadonlyArray<readonly [number, Kind]> = [
   [13, "SubmitRedundant"],
   [5, "RevertUnproven"],
   [6, "RegisterProver"],
-  [3, "Deregister"],
+  [5, "Deregister"],
   [4, "Withdraw"],
   [6, "Fund"],
   [4, "Endow"],
@@ -88,14 +88,15 @@ const drawCheckpoint = (draft: Draft): Checkpoint => {
     const { hash, stateRoot } = blockAt(draft, height)
     return new Checkpoint({ parent, number: number(height), blockHash: hash, stateRoot })
   }
+  const gone = checkpoints.find(({ number, parent }) => parent === headId && number > least)
   const next = () => at(least + 1 + random.integer(random.chance(1, 3) ? 6 : 2))
   return weighted(random, [
     [24, next],
-    [1, () => at(least)],
+    [2, () => at(least)],
     [1, () => at(random.chance(1, 2) ? head.number : tip.number)],
     [1, () => at(least + 1, pick(random, checkpoints).id)],
-    // One that a revert took back, if it fits: else one that was registered long ago.
-    [2, () => checkpoints.find(({ number, parent }) => parent === headId && number > least) ?? pick(random, checkpoints)]
+    // One that a revert took back, if there is one: else one that was registered long ago.
+    [gone === undefined ? 2 : 8, () => gone ?? pick(random, checkpoints)]
   ])()
 }
 

@@ -39,7 +39,11 @@ export interface Mismatch {
   readonly pure: string
 }
 
+/** What stands at the addresses of a world. */
+const names = { registry: "CheckpointRegistry", provers: "ProverRegistry", state: "StateUpdate", vault: "RewardVault", signal: "FeeSignal" } as const
+
 interface Log {
+  readonly address: Hex
   readonly topics: [Hex, ...Array<Hex>]
   readonly data: Hex
 }
@@ -83,6 +87,19 @@ interface Chain {
 
 const joined = (parts: ReadonlyArray<Hex>): Hex => `0x${parts.map((part) => part.slice(2)).join("")}`
 
+/**
+ * Sends a transaction and has it mined at a time. Blocks come when they are asked for: anvil's own mining now and then overlooks
+ * that a sender waits.
+ */
+const mined = async (rpc: Rpc, transaction: Readonly<Record<string, string>>, at: number): Promise<Receipt> => {
+  const hash = await rpc.call<Hex>("eth_sendTransaction", { ...transaction, gas })
+  await rpc.call("evm_setNextBlockTimestamp", at)
+  await rpc.call("evm_mine")
+  const receipt = await rpc.call<Receipt | null>("eth_getTransactionReceipt", hash)
+  if (receipt === null) throw new Error(`transaction ${hash} was not mined`)
+  return receipt
+}
+
 /** Deploys a world for each set of parameters on one chain. */
 export const deployWorlds = async (
   rpc: Rpc,
@@ -90,6 +107,7 @@ export const deployWorlds = async (
   sets: ReadonlyArray<ProtocolParameters>
 ): Promise<ReadonlyArray<World>> => {
   await rpc.call("anvil_autoImpersonateAccount", true)
+  await rpc.call("evm_setAutomine", false)
   for (const account of [...accounts, unpayable, deployer]) await rpc.call("anvil_setBalance", account, numberToHex(startingBalance))
   await rpc.call("anvil_setCode", unpayable, refusingCode)
   const chainId = BigInt(await rpc.call<Hex>("eth_chainId"))
@@ -97,9 +115,7 @@ export const deployWorlds = async (
   let [nonce, at] = [0, begin]
   const create = async (name: string, args: ReadonlyArray<unknown>): Promise<Address> => {
     const { abi, bytecode } = contracts[name]!
-    await rpc.call("evm_setNextBlockTimestamp", at += 7)
-    const data = encodeDeployData({ abi, bytecode, args })
-    const { contractAddress, status } = await rpc.call<Receipt>("eth_sendTransactionSync", { from: deployer, data, gas })
+    const { contractAddress, status } = await mined(rpc, { from: deployer, data: encodeDeployData({ abi, bytecode, args }) }, at += 7)
     if (status !== "0x1") throw new Error(`${name} was not deployed`)
     nonce++
     return toAddress(contractAddress!)
@@ -153,9 +169,12 @@ export class World {
     return Result.isSuccess(decoded) ? `${decoded.success.errorName} ${written(decoded.success.args ?? [])}` : `no known error: ${data}`
   }
 
-  #decodeLog(log: Log): string {
-    const { args, eventName } = decodeEventLog({ abi: this.#chain.abi, topics: log.topics, data: log.data })
-    return `${eventName} ${written(args)}`
+  /** An event as its own contract declares it: none may speak for another. */
+  #decodeLog({ address, data, topics }: Log): string {
+    const [part] = Object.entries(this.#addresses).find(([, each]) => each === toAddress(address)) ?? []
+    const contract = this.#chain.contracts[part === undefined ? "" : names[part as keyof Addresses]]
+    const decoded = Result.try(() => decodeEventLog({ abi: contract?.abi ?? [], topics, data }))
+    return Result.isSuccess(decoded) ? `${decoded.success.eventName} ${written(decoded.success.args)}` : `an unknown event of ${address}: ${topics[0]}`
   }
 
   /** What a call would end with at a time: its error, or none. */
@@ -169,9 +188,8 @@ export class World {
     }
   }
 
-  async #send({ data, from, to, value }: Transaction, at: bigint): Promise<Receipt> {
-    await this.#chain.rpc.call("evm_setNextBlockTimestamp", Number(at))
-    return await this.#chain.rpc.call<Receipt>("eth_sendTransactionSync", { from, to, data, value: numberToHex(value), gas })
+  #send({ data, from, to, value }: Transaction, at: bigint): Promise<Receipt> {
+    return mined(this.#chain.rpc, { from, to, data, value: numberToHex(value) }, Number(at))
   }
 
   /** Where what can be read of the contracts is something else than the pure settlement says. */

@@ -3,42 +3,41 @@ import { Context, Duration, Effect } from "effect"
 import { ProverGas, ProverPrice, Wei } from "../../domain/Amount.ts"
 import { signalOne } from "../../domain/Block.ts"
 import { PriceRule } from "../../domain/ProverPrice.ts"
+import { DevnetLedger } from "../../ledger/DevnetLedger.ts"
 import { devnetPriceRule } from "../../ledger/DevnetLedgerConfig.ts"
 import { LedgerSource } from "../../ledger/LedgerSource.ts"
 import { TreePlanner } from "../../roles/TreePlanner.ts"
 import { defaultPolicy, type DevnetConfig } from "../DevnetConfig.ts"
 import { eventually, isA, mustHold, paced, type Scenario, scenarioParameters } from "./Scenario.ts"
 
-/** Half of what a block at the floor pays the prover of its leaf, in wei per prover gas, roughly; and five times that. */
-const before = ProverPrice.make(10_000_000_000n)
-const after = ProverPrice.make(5n * before)
-
-/** A block is overdue, and begins to earn a bonus, after 15 seconds; with the full bonus, even a full block at the floor pays. */
+/**
+ * A block is overdue, and begins to earn a bonus, after a minute: longer than a busy machine takes for its first update. The bonus
+ * grows slowly enough for the price to move first; with all of it, even a full block at the floor pays.
+ */
 const parameters = scenarioParameters({
-  targetLag: 15,
-  bonusRamp: 45,
-  bonusCap: Wei.make(2_000_000_000_000_000n),
+  targetLag: 60,
+  bonusRamp: 60,
+  bonusCap: Wei.make(3_000_000_000_000_000n),
   proofDeadline: 400,
   signalEpoch: 15,
   minUpdates: 1
 })
 
-/** The price moves fast enough for minutes: one overdue transfer raises it by half, and the excess is bounded at e^4. */
+/** The price moves fast enough for minutes: a backlog raises it by a fifth in an idle block and by more in others, e^4 times at most. */
 const price = new PriceRule({
   ...devnetPriceRule,
   fraction: ProverGas.make(40_000n),
   backlogWeight: { numerator: ProverGas.make(1n), denominator: ProverGas.make(1n) },
+  backlogStep: ProverGas.make(24_000n),
   backlogCeiling: ProverGas.make(160_000n)
 })
 
 const configure = (config: DevnetConfig): DevnetConfig => ({
   ...config,
   parameters,
-  ledger: paced(config, Duration.seconds(6), price),
+  ledger: paced(config, Duration.seconds(8), price),
   blocksPerUpdate: 2,
-  // Whatever is passed over splits the blocks between: a rest of any size is settled soon.
-  patience: Duration.seconds(10),
-  operators: Array.from({ length: 2 }, () => ({ ...defaultPolicy, reservationPrice: before, provingCost: before, flagAfter: Duration.seconds(5) }))
+  operators: Array.from({ length: 2 }, () => ({ ...defaultPolicy, provingCost: 0n, flagAfter: Duration.seconds(5) }))
 })
 
 export const costShock: Scenario = {
@@ -49,6 +48,8 @@ export const costShock: Scenario = {
   configure,
   play: Effect.fnUntraced(function*({ devnet, nameOf, onL1, see }) {
     const { operators, rollup } = devnet
+    // Nothing is merged: the merge share is the leaf prover's.
+    const share = BigInt(parameters.shares.leaf + parameters.shares.merge)
     const blocks = Context.get(rollup, LedgerSource).blocks
 
     yield* see("every prover has a reputation before", Effect.map(
@@ -58,7 +59,16 @@ export const costShock: Scenario = {
       }),
       (update) => [undefined, { tip: update.to.number, transaction: update.at.transaction }] as const
     ))
+    const { tip } = yield* Context.get(rollup, DevnetLedger).status
+    const calm = yield* see("the price is near its floor before", Effect.map(
+      eventually(blocks(tip.number), ({ header }) =>
+        header.proverPrice <= 2n * price.floor && header.signalMultiplier === signalOne ? header : undefined),
+      (header) => [header.proverPrice, { block: header.number, price: header.proverPrice, floor: price.floor }] as const
+    ))
 
+    // A block at the price of now pays twice what the provers ask, and then two fifths of it.
+    const before = ProverPrice.make((calm * share) / 20_000n)
+    const after = ProverPrice.make(5n * before)
     yield* Effect.forEach(operators, ({ reprice }) => reprice(after))
     const shocked = yield* see("reservation prices rise to five times, and blocks are passed over", Effect.map(
       Effect.forEach(operators, ({ name, node }) =>
@@ -68,7 +78,8 @@ export const costShock: Scenario = {
         ), { concurrency: "unbounded" }),
       (found) =>
         [found.map(({ block }) => block), {
-          reservationPrice: after,
+          before,
+          after,
           ...Object.fromEntries(found.map(({ block, name }) => [name, `block ${block.number} brings ${block.pays} wei of ${block.asked}`]))
         }] as const
     ))
@@ -90,7 +101,6 @@ export const costShock: Scenario = {
     ).pipe(Effect.tap(([flags]) => mustHold(new Set(flags.map(({ prover }) => prover)).size >= 2, "one prover's flag was enough"))))
 
     // What the leaf prover keeps of the price must cover the reservation price again.
-    const share = BigInt(parameters.shares.leaf + parameters.shares.merge)
     const dear = yield* see("backlog and signal raise the price of new blocks until they pay", Effect.map(
       eventually(blocks(cheapHeader.number), ({ header }) => {
         const { proverPrice, signalMultiplier } = header
