@@ -1,36 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Option, Queue, Stream } from "effect"
+import { Duration, Effect, Queue, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { makeBacklogReader } from "../../src/devnet/BacklogReader.ts"
-import type { L1Event } from "../../src/l1/Events.ts"
-import { L1, type L1Block, L1Unavailable } from "../../src/l1/L1.ts"
+import { L1 } from "../../src/l1/L1.ts"
 import { LedgerSource, LedgerUnavailable } from "../../src/ledger/LedgerSource.ts"
+import { makeBlockList } from "./blockList.ts"
 
-/** L1 as a list of blocks; block i has the timestamp 10 · i. */
-const makeChain = () => {
-  let fork = "0"
-  let blocks: Array<ReadonlyArray<unknown>> = [[]]
-  let answers = true
-  const block = (number: number): L1Block => ({ number, hash: `0x${fork}${number}` as never, timestamp: BigInt(10 * number) })
-  const l1 = {
-    deployedAt: 0,
-    latest: Effect.sync(() => block(blocks.length - 1)),
-    block: (number: number) =>
-      Effect.suspend(() => answers
-        ? Effect.succeed(number < blocks.length ? Option.some(block(number)) : Option.none())
-        : Effect.fail(new L1Unavailable({ operation: "eth_getBlockByNumber", reason: "out" }))),
-    events: (from: number, to: number) => Effect.sync(() => blocks.slice(from, to + 1).flat() as ReadonlyArray<L1Event>)
-  } as never as typeof L1.Service
-  return {
-    l1,
-    add: (...events: ReadonlyArray<object>) => blocks.push(events.map((event) => ({ ...event, at: { block: blocks.length } }))),
-    replaceFrom: (number: number) => {
-      fork = `${Number(fork) + 1}`
-      blocks = blocks.slice(0, number)
-    },
-    setAnswers: (value: boolean) => void (answers = value)
-  }
-}
+/** Block i has the timestamp 10 · i. */
+const makeChain = () => makeBlockList(10, "block")
 
 const checkpoint = (number: number) => ({ _tag: "CheckpointRegistered", checkpoint: { number } })
 const revert = (headNumber: number) => ({ _tag: "CheckpointsReverted", headNumber })

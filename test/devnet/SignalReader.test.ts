@@ -4,33 +4,12 @@ import { TestClock } from "effect/testing"
 import { makeSignalReader } from "../../src/devnet/SignalReader.ts"
 import { epochOf, multiplierIn, quietSignal } from "../../src/domain/FeeSignal.ts"
 import { defaultParameters, ProtocolParameters } from "../../src/domain/ProtocolParameters.ts"
-import type { L1Event } from "../../src/l1/Events.ts"
-import { L1, type L1Block, L1Unavailable } from "../../src/l1/L1.ts"
+import { L1 } from "../../src/l1/L1.ts"
+import { makeBlockList } from "./blockList.ts"
 
 const rule = new ProtocolParameters({ ...defaultParameters, signalEpoch: 10 })
 
-/** L1 as a list of blocks. */
-const makeChain = () => {
-  let fork = "0"
-  let blocks: Array<ReadonlyArray<unknown>> = [[]]
-  let answers = true
-  const block = (number: number): L1Block => ({ number, hash: `0x${fork}${number}` as never, timestamp: 0n })
-  const l1 = {
-    deployedAt: 0,
-    latest: Effect.suspend(() => answers ? Effect.succeed(block(blocks.length - 1)) : Effect.fail(new L1Unavailable({ operation: "eth_getBlockByNumber", reason: "out" }))),
-    block: (number: number) => Effect.sync(() => number < blocks.length ? Option.some(block(number)) : Option.none()),
-    events: (from: number, to: number) => Effect.sync(() => blocks.slice(from, to + 1).flat() as ReadonlyArray<L1Event>)
-  } as never as typeof L1.Service
-  return {
-    l1,
-    add: (...events: ReadonlyArray<object>) => blocks.push(events.map((event) => ({ ...event, at: { block: blocks.length } }))),
-    replaceFrom: (number: number) => {
-      fork = `${Number(fork) + 1}`
-      blocks = blocks.slice(0, number)
-    },
-    setAnswers: (value: boolean) => void (answers = value)
-  }
-}
+const makeChain = () => makeBlockList(0, "latest")
 
 const raised = (epoch: bigint, multiplier: bigint) => ({ _tag: "MultiplierRaised", epoch, multiplier })
 const flagged = (epoch: bigint) => ({ _tag: "Flagged", epoch })
