@@ -228,7 +228,7 @@ contract Groth16BatchVerifier is IProofVerifier {
     }
 
     /// @dev Two coefficients per hash, 128 bits each, never zero, which would switch its proof off. The first is one:
-    /// a common factor changes nothing, and this one saves two multiplications.
+    /// a common factor changes nothing, and this one saves a multiplication.
     function _coefficient(bytes32 seed, uint256 index) private pure returns (uint256) {
         if (index == 0) return 1;
         uint256 digest = uint256(keccak256(abi.encode(seed, index / 2)));

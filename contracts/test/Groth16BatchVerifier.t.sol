@@ -51,15 +51,15 @@ contract Groth16BatchVerifierTest is Base {
     }
 
     /// @dev One proof is false and another one by as much the other way: together they were true without coefficients.
-    function testFuzz_ST3_refusesErrorsThatCancelInASum(uint256 error, uint256 first, uint256 second) public view {
+    function testFuzz_ST3_refusesErrorsThatCancelInASum(uint256 shift, uint256 first, uint256 second) public view {
         (bytes32 from, Leaf[] memory leaves, bytes32[] memory ancestry) = _statement(2, 3, 3);
         Groth16.Proof[] memory list = Groth16.proofs(from, leaves, ancestry, 5);
-        error = bound(error, 1, Groth16.ORDER - 1);
+        shift = bound(shift, 1, Groth16.ORDER - 1);
         (first, second) = (first % 6, second % 6);
         if (first == second) second = (first + 1) % 6;
-        // An error of ancestry weighs as much in the equation as an error of a block.
-        _addError(list[first], error, _delta(first));
-        _addError(list[second], Groth16.ORDER - error, _delta(second));
+        // By its delta, so that ancestry is as much in error as a block.
+        _shiftC(list[first], shift, _delta(first));
+        _shiftC(list[second], Groth16.ORDER - shift, _delta(second));
         vm.assertFalse(_holds(from, leaves, ancestry, list));
     }
 
@@ -104,19 +104,19 @@ contract Groth16BatchVerifierTest is Base {
         (uint256 blockC, uint256 ancestryC) = Groth16.sums(seed, list, 2);
         uint256 falseBlockC = addmod(blockC, 99, Groth16.ORDER);
         uint256 falseAncestryC = addmod(ancestryC, 99, Groth16.ORDER);
-        bytes memory bothC = bytes.concat(Groth16.point(blockC), Groth16.point(ancestryC));
+        bytes memory bothC = bytes.concat(Groth16.pointOf(blockC), Groth16.pointOf(ancestryC));
         uint256[4] memory challenges =
-            [1, _challenge(seed, ""), _challenge(seed, bothC), _challenge(seed, Groth16.point(falseBlockC))];
+            [1, _challenge(seed, ""), _challenge(seed, bothC), _challenge(seed, Groth16.pointOf(falseBlockC))];
         for (uint256 i; i < 4; ++i) {
             uint256 weight = mulmod(challenges[i], Groth16.ANCESTRY_DELTA, Groth16.ORDER);
             uint256 less = mulmod(99 * Groth16.BLOCK_DELTA, Groth16.inverse(weight), Groth16.ORDER);
             uint256 fitting = addmod(ancestryC, Groth16.ORDER - less, Groth16.ORDER);
             vm.assertFalse(_accepts(from, leaves, ancestry, Groth16.encode(list, 2, falseBlockC, fitting)));
         }
-        challenges[3] = _challenge(seed, Groth16.point(falseAncestryC));
+        challenges[3] = _challenge(seed, Groth16.pointOf(falseAncestryC));
         for (uint256 i; i < 4; ++i) {
-            uint256 error = mulmod(99 * Groth16.ANCESTRY_DELTA, challenges[i], Groth16.ORDER);
-            uint256 less = mulmod(error, Groth16.inverse(Groth16.BLOCK_DELTA), Groth16.ORDER);
+            uint256 shift = mulmod(99 * Groth16.ANCESTRY_DELTA, challenges[i], Groth16.ORDER);
+            uint256 less = mulmod(shift, Groth16.inverse(Groth16.BLOCK_DELTA), Groth16.ORDER);
             uint256 fitting = addmod(blockC, Groth16.ORDER - less, Groth16.ORDER);
             vm.assertFalse(_accepts(from, leaves, ancestry, Groth16.encode(list, 2, fitting, falseAncestryC)));
         }
@@ -362,8 +362,8 @@ contract Groth16BatchVerifierTest is Base {
         return index < 3 ? Groth16.BLOCK_DELTA : Groth16.ANCESTRY_DELTA;
     }
 
-    function _addError(Groth16.Proof memory proof, uint256 error, uint256 delta) private view {
-        proof.c = addmod(proof.c, mulmod(error, Groth16.inverse(delta), Groth16.ORDER), Groth16.ORDER);
+    function _shiftC(Groth16.Proof memory proof, uint256 shift, uint256 delta) private view {
+        proof.c = addmod(proof.c, mulmod(shift, Groth16.inverse(delta), Groth16.ORDER), Groth16.ORDER);
     }
 
     function _challenge(bytes32 seed, bytes memory points) private pure returns (uint256) {

@@ -15,7 +15,7 @@ library SimulatedGroth16 {
     uint256 internal constant BLOCK_DELTA = 7;
     uint256 internal constant ANCESTRY_DELTA = 11;
 
-    /// @notice One proof. Who knows C as a multiple of the generator can sum and forge it at will.
+    /// @notice One proof. Whoever knows C as a multiple of the generator can sum and forge it at will.
     /// @param pair A and B as words.
     /// @param c C as a multiple of the generator.
     struct Proof {
@@ -111,8 +111,8 @@ library SimulatedGroth16 {
         view
         returns (bytes memory)
     {
-        bytes memory proof = bytes.concat(pairsOf(list), point(blockC));
-        return list.length == blocks ? proof : bytes.concat(proof, point(ancestryC));
+        bytes memory proof = bytes.concat(pairsOf(list), pointOf(blockC));
+        return list.length == blocks ? proof : bytes.concat(proof, pointOf(ancestryC));
     }
 
     function proveBlock(bytes32 parent, Leaf memory leaf, uint256 salt) internal view returns (Proof memory) {
@@ -133,7 +133,7 @@ library SimulatedGroth16 {
     }
 
     /// @notice `scalar` times the generator of G1, as words.
-    function point(uint256 scalar) internal view returns (bytes memory) {
+    function pointOf(uint256 scalar) internal view returns (bytes memory) {
         (uint256 x, uint256 y) = multiply(scalar);
         return abi.encode(x, y);
     }
@@ -236,7 +236,7 @@ library SimulatedGroth16 {
         }
         uint256 rest = addmod(mulmod(ALPHA, BETA, ORDER), mulmod(sum, GAMMA, ORDER), ORDER);
         uint256 c = mulmod(addmod(mulmod(a, b, ORDER), ORDER - rest, ORDER), inverse(delta), ORDER);
-        return Proof({pair: abi.encodePacked(point(a), generator2(b)), c: c});
+        return Proof({pair: abi.encodePacked(pointOf(a), generator2(b)), c: c});
     }
 
     function _coefficient(bytes32 seed, uint256 index) private pure returns (uint256) {
