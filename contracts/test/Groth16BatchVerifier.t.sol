@@ -51,6 +51,7 @@ contract Groth16BatchVerifierTest is Base {
     }
 
     /// @dev One proof is false and another one by as much the other way: together they were true without coefficients.
+    /// forge-config: default.fuzz.runs = 64
     function testFuzz_ST3_refusesErrorsThatCancelInASum(uint256 shift, uint256 first, uint256 second) public view {
         (bytes32 from, Leaf[] memory leaves, bytes32[] memory ancestry) = _statement(2, 3, 3);
         Groth16.Proof[] memory list = Groth16.proofs(from, leaves, ancestry, 5);
