@@ -13,13 +13,14 @@ import { proofLength } from "./Groth16Encoding.ts"
 /** Bytes of A and B, with which the encoding of a proof begins. */
 const pairLength = 192
 
-interface Claim {
+/** One proof, taken apart. */
+interface Parts {
   /** A and B. */
   readonly pair: HexBytes
   readonly c: HexBytes
 }
 
-const claimsOf = (bytes: HexBytes): ReadonlyArray<Claim> =>
+const partsOf = (bytes: HexBytes): ReadonlyArray<Parts> =>
   Array.from({ length: size(bytes) / proofLength }, (_, i) => {
     const start = proofLength * i
     return { pair: slice(bytes, start, start + pairLength), c: slice(bytes, start + pairLength, start + proofLength) }
@@ -27,7 +28,7 @@ const claimsOf = (bytes: HexBytes): ReadonlyArray<Claim> =>
 
 const seedAbi = [{ type: "bytes32" }, { type: "bytes32" }, leavesAbi, { type: "bytes32[]" }, { type: "bytes" }] as const
 
-/** A number that all but C goes into: keys, public inputs, A and B. */
+/** What coefficients are drawn from. All but C goes into it: keys, public inputs, A and B. */
 const seedOf = (verifyingKeysHash: Bytes32, { from, leaves }: Statement, ancestry: AncestryProof | undefined, pairs: HexBytes): Bytes32 =>
   keccak256(encodeAbiParameters(
     seedAbi,
@@ -41,10 +42,10 @@ const coefficientOf = (seed: Bytes32, index: number): bigint => {
   return (index % 2 === 0 ? digest >> 128n : BigInt.asUintN(128, digest)) + 1n
 }
 
-/** The sum of C, each times its coefficient, as x and y. The first of `claims` is in place `first` of the whole. */
-const sumOf = (seed: Bytes32, claims: ReadonlyArray<Claim>, first: number): HexBytes => {
+/** The sum of C, each times its coefficient, as x and y. The first of `proofs` is number `first` of the update. */
+const sumOf = (seed: Bytes32, proofs: ReadonlyArray<Parts>, first: number): HexBytes => {
   const { Point } = bn254.G1
-  const sum = claims.reduce(
+  const sum = proofs.reduce(
     (sum, { c }, i) =>
       sum.add(Point.fromAffine({ x: BigInt(slice(c, 0, 32)), y: BigInt(slice(c, 32)) }).multiplyUnsafe(coefficientOf(seed, first + i))),
     Point.ZERO
@@ -58,8 +59,8 @@ const sumOf = (seed: Bytes32, claims: ReadonlyArray<Claim>, first: number): HexB
  * ancestry if there is any. Both are verified before.
  */
 export const aggregate = (verifyingKeysHash: Bytes32, proof: Proof, ancestry: AncestryProof | undefined): HexBytes => {
-  const blocks = claimsOf(proof.bytes)
-  const links = ancestry === undefined ? [] : claimsOf(ancestry.bytes)
+  const blocks = partsOf(proof.bytes)
+  const links = ancestry === undefined ? [] : partsOf(ancestry.bytes)
   const pairs = concat([...blocks, ...links].map(({ pair }) => pair))
   const seed = seedOf(verifyingKeysHash, proof.statement, ancestry, pairs)
   return concat([
