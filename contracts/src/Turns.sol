@@ -122,7 +122,7 @@ abstract contract Turns is IStateUpdate {
     /// @dev ST-6: halves the reputation of who held the turns before this one. Where a place changed hands after its turn
     /// began, nobody did: who left is gone, and who came had no whole turn.
     function _punishBefore(uint64 index, uint64 begin, uint64 among) private {
-        if (index == 0) return;
+        if (index == 0 || among == 0) return;
         uint64 first = index > MISSED_TURNS ? index - MISSED_TURNS : 0;
         address[] memory holders = new address[](index - first);
         for (uint64 i; i < holders.length; ++i) {

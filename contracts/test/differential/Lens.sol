@@ -100,8 +100,14 @@ contract Lens {
         view
         returns (uint256)
     {
-        (uint64 number, uint40 registeredAt, uint40 continuedAt, uint32 continuedAmong, uint48 depth, uint32 generation) =
-            registry.record(id);
+        (
+            uint64 number,
+            uint40 registeredAt,
+            uint40 continuedAt,
+            uint32 continuedAmong,
+            uint48 depth,
+            uint32 generation
+        ) = registry.record(id);
         words[next++] = number;
         words[next++] = registeredAt;
         words[next++] = continuedAt;
