@@ -63,8 +63,9 @@ abstract contract Turns is IStateUpdate {
     }
 
     /// @inheritdoc IStateUpdate
-    function idleSince() external view returns (uint64 since) {
-        (since,) = _idleClock();
+    function idleSince() external view returns (uint64) {
+        (uint64 since,) = _idleClock();
+        return since;
     }
 
     /// @inheritdoc IStateUpdate
