@@ -7,7 +7,8 @@ import {IReputation} from "./interfaces/IReputation.sol";
 /// @title What the vault knows of each account: what it is owed, and its reputation (FM-3)
 /// @notice Reputation is prover gas that L1 credited, halved with every half-life that passed since.
 /// @dev One word per account, because both change at the same moments: keeping reputation costs no storage write of its own.
-/// The total of all reputations decays by the same factor as its parts, so that it needs no list of them.
+/// The total of all reputations decays by the same factor as its parts, so that it needs no list of them. It is rounded up
+/// and they are rounded down, so that they do not exceed it however often each is rounded.
 abstract contract Accounts is IReputation {
     struct Account {
         uint96 credit;
@@ -16,12 +17,14 @@ abstract contract Accounts is IReputation {
         uint32 updates;
     }
 
-    uint256 private constant ONE = 1e9;
-    /// @dev The natural logarithm of 2, in millionths.
-    uint256 private constant LN2 = 693_147;
-    uint256 private constant MILLION = 1e6;
+    /// @dev Unit of exponents and of their powers. An update every 12 seconds moves the exponent of a half-life of a week by
+    /// 14 millionths: the unit must be far below.
+    uint256 private constant ONE = 1e12;
+    /// @dev The natural logarithm of 2, in that unit.
+    uint256 private constant LN2 = 693_147_180_559;
 
-    uint32 private immutable _halfLife;
+    /// @inheritdoc IReputation
+    uint32 public immutable reputationHalfLife;
     mapping(address account => Account) internal _accounts;
     // The total stands beside what the vault reads with every reward: declared last, it leaves its word open.
     uint96 private _total;
@@ -32,7 +35,7 @@ abstract contract Accounts is IReputation {
 
     constructor(uint32 halfLife) {
         if (halfLife == 0) revert FM3_NoHalfLife();
-        _halfLife = halfLife;
+        reputationHalfLife = halfLife;
     }
 
     /// @inheritdoc IReputation
@@ -43,7 +46,8 @@ abstract contract Accounts is IReputation {
 
     /// @inheritdoc IReputation
     function totalReputation() public view returns (uint256) {
-        return _decayed(_total, block.timestamp - _totalAt);
+        (uint256 numerator, uint256 denominator) = _decay(_total, block.timestamp - _totalAt);
+        return (numerator + denominator - 1) / denominator;
     }
 
     // All narrowing below is of values that were just held below the type's maximum, or of times.
@@ -79,9 +83,16 @@ abstract contract Accounts is IReputation {
     // forge-lint: disable-end(unsafe-typecast)
 
     function _decayed(uint256 reputation, uint256 elapsed) private view returns (uint256) {
-        uint256 halves = elapsed / _halfLife;
-        if (halves >= 96 || reputation == 0) return 0;
-        uint256 exponent = (elapsed % _halfLife) * LN2 / _halfLife;
-        return (reputation >> halves) * ONE / integerExponential(ONE, exponent, MILLION);
+        (uint256 numerator, uint256 denominator) = _decay(reputation, elapsed);
+        return numerator / denominator;
+    }
+
+    /// @dev What is left of some prover gas, as a fraction: whole half-lives double what it is divided by.
+    function _decay(uint256 gas, uint256 elapsed) private view returns (uint256 numerator, uint256 denominator) {
+        uint256 halves = elapsed / reputationHalfLife;
+        // The largest total is below one by then.
+        if (halves >= 96 || gas == 0) return (0, 1);
+        uint256 exponent = (elapsed % reputationHalfLife) * LN2 / reputationHalfLife;
+        return (gas * ONE, integerExponential(ONE, exponent, ONE) << halves);
     }
 }

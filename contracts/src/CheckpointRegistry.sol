@@ -12,9 +12,10 @@ import {IProverRegistry} from "./interfaces/IProverRegistry.sol";
 /// @notice Keeps one chain of checkpoints, each certified by more than two thirds of the validator set. Nobody owns it:
 /// only certificates of the set in force extend it, and only the age of an unproven checkpoint takes a part of it back.
 /// @dev Storage is one word per checkpoint; the preimage travels in calldata and is checked against its id. That word
-/// holds what later transactions cannot know from the preimage: when it was registered and when its child was (which
-/// starts the idle clock, ST-4, when the tip stands on its block), where it stands in the chain and among how many
-/// provers (which says who holds its redundancy turn, RW-4), and how often the chain was reverted before it (CP-4).
+/// holds what later transactions cannot know from the preimage: when it was registered, when its child was and among how
+/// many provers (which starts the idle clock, ST-4, when the tip stands on its block, and says who takes turns, ST-6, and
+/// who holds the child's redundancy turn, RW-4), where it stands in the chain, and how often the chain was reverted before
+/// it (CP-4).
 ///
 /// A revert touches none of the checkpoints that it ends: it opens a new generation. A checkpoint of an older one is live
 /// if the first revert after it fell back to it or beyond; later ones fall back no further, because the proven tip never
@@ -24,8 +25,8 @@ contract CheckpointRegistry is ICheckpointRegistry {
         uint64 number;
         uint40 registeredAt;
         uint40 continuedAt;
+        uint32 continuedAmong;
         uint48 depth;
-        uint32 provers;
         uint32 generation;
     }
 
@@ -67,7 +68,7 @@ contract CheckpointRegistry is ICheckpointRegistry {
     /// @param genesis Checkpoint of the genesis block; its parent id is zero.
     /// @param keys Keys of the first validator set, 256 bytes each.
     /// @param possessions Their proofs of possession, 128 bytes each.
-    /// @param provers_ The provers among whom redundancy turns go round (RW-4).
+    /// @param provers_ The provers among whom turns go round (ST-6, RW-4).
     /// @param stateUpdate_ The only contract that may revert. It may be deployed later: its constructor checks the link.
     constructor(
         Checkpoint memory genesis,
@@ -100,7 +101,11 @@ contract CheckpointRegistry is ICheckpointRegistry {
         if (record[id].registeredAt != 0) revert CP4_Reverted(id);
         ValidatorSet memory set = _set;
         _requireCertificate(set, _checkpointDigest(set.epoch, id), signers, signature);
-        record[head].continuedAt = uint40(block.timestamp);
+        parent.continuedAt = uint40(block.timestamp);
+        // Each of them bonded ether: there are never 2^32.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        parent.continuedAmong = uint32(provers.count());
+        record[head] = parent;
         _append(checkpoint, parent.depth + 1, signers, signature);
     }
 
@@ -110,6 +115,7 @@ contract CheckpointRegistry is ICheckpointRegistry {
         uint32 opened = ++generation;
         _revertedTo[opened] = record[id].depth;
         record[id].continuedAt = 0;
+        record[id].continuedAmong = 0;
         headId = id;
         floor = tipNumber;
         emit CheckpointsReverted(opened, id, record[id].number, tipNumber);
@@ -160,10 +166,8 @@ contract CheckpointRegistry is ICheckpointRegistry {
             number: checkpoint.number,
             registeredAt: uint40(block.timestamp),
             continuedAt: 0,
+            continuedAmong: 0,
             depth: depth,
-            // Each of them bonded ether: there are never 2^32.
-            // forge-lint: disable-next-line(unsafe-typecast)
-            provers: uint32(provers.count()),
             generation: generation
         });
         headId = id;

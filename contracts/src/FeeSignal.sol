@@ -81,7 +81,7 @@ contract FeeSignal is IFeeSignal {
         if (updates < minUpdates) revert FM3_NotActive(updates, minUpdates);
         uint40 now_ = epoch();
         if (_flaggedIn[msg.sender] == now_ + 1) revert FM3_AlreadyFlagged(now_);
-        // The total is rounded more often than its parts; where it is nothing, so is every part of it.
+        // Every weight, even none, is a quorum of a total of nothing.
         if (own == 0 || total == 0) revert FM3_NoReputation();
         _flaggedIn[msg.sender] = now_ + 1;
 

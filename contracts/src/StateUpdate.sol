@@ -169,8 +169,9 @@ contract StateUpdate is Turns {
         // forge-lint: disable-next-line(unsafe-typecast)
         uint64 toNumber = fromNumber + uint64(leaves.length);
         (address payee, uint80 bounty) = _designate(toNumber);
-        (Checkpoint[] calldata passed, bytes32 lastId) = _withoutSurplus(update.checkpoints, id, toNumber);
-        (, uint40 registeredAt,, uint48 depth, uint32 among,) = registry.record(lastId);
+        Checkpoint[] calldata passed = _withoutSurplus(update.checkpoints, toNumber);
+        // The last one's own registration is in its parent's record, with the number of provers then.
+        (,, uint40 registeredAt, uint32 among, uint48 depth,) = registry.record(passed[passed.length - 1].parentId);
         uint256[] memory bonuses = _bonuses(passed, registeredAt, fromNumber + 1, leaves.length);
         _moveTip(toHash, toNumber);
         emit StateUpdated(fromHash, toHash, fromNumber, toNumber, update.system, msg.sender, id);
@@ -180,7 +181,7 @@ contract StateUpdate is Turns {
             number: toNumber,
             claim: _openRedundancy(
                 Transition(
-                    fromHash, fromNumber, leaves, shares, _redundancyHolder(depth, among), uint64(block.timestamp)
+                    fromHash, fromNumber, leaves, shares, _redundancyHolder(depth + 1, among), uint64(block.timestamp)
                 )
             )
         });
@@ -188,16 +189,14 @@ contract StateUpdate is Turns {
 
     /// @dev RW-4: the checkpoint that draws the holder is the first that continues END. An update may name later ones, but
     /// must not choose its holder by it.
-    function _withoutSurplus(Checkpoint[] calldata named, bytes32 id, uint64 toNumber)
+    function _withoutSurplus(Checkpoint[] calldata named, uint64 toNumber)
         private
         pure
-        returns (Checkpoint[] calldata, bytes32)
+        returns (Checkpoint[] calldata)
     {
         uint256 last = named.length - 1;
-        for (; last != 0 && named[last - 1].number >= toNumber; --last) {
-            id = named[last].parentId;
-        }
-        return (named[:last + 1], id);
+        while (last != 0 && named[last - 1].number >= toNumber) --last;
+        return named[:last + 1];
     }
 
     /// @dev RW-4: what a redundant proof will be held against; nothing where nobody holds the turn.
@@ -220,8 +219,8 @@ contract StateUpdate is Turns {
 
     /// @dev RW-4: the checkpoint's place in the chain draws the holder, the next one in order stands in for the submitter.
     function _redundancyHolder(uint256 depth, uint256 among) private view returns (address holder) {
-        holder = provers.proverAt(depth, among);
-        if (holder == msg.sender) holder = provers.proverAt(depth + 1, among);
+        (holder,) = provers.proverAt(depth, among);
+        if (holder == msg.sender) (holder,) = provers.proverAt(depth + 1, among);
         if (holder == msg.sender) holder = address(0);
     }
 

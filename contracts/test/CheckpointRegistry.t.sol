@@ -57,6 +57,27 @@ contract CheckpointRegistryTest is Base {
         vm.assertEq(registeredAt, 1_800_000_000);
     }
 
+    /// @dev What the idle clock and turns follow from (ST-4, ST-6, RW-4): when a checkpoint was continued, and among how many.
+    function test_ST4_keepsWhenAndAmongHowManyItWasContinued() public {
+        bytes32 id = checkpointId(genesis);
+        for (uint160 i; i < 2; ++i) {
+            vm.deal(address(0xB0 + i), 1 ether);
+            vm.prank(address(0xB0 + i));
+            provers.register{value: 1 ether}();
+        }
+        (,, uint64 continuedAt, uint32 continuedAmong,,) = registry.record(id);
+        vm.assertEq(continuedAt, 0);
+        vm.assertEq(continuedAmong, 0);
+        vm.warp(1_800_000_000);
+        _register(_next(4), 15);
+        (,, continuedAt, continuedAmong,,) = registry.record(id);
+        vm.assertEq(continuedAt, 1_800_000_000);
+        vm.assertEq(continuedAmong, 2);
+        (,, continuedAt, continuedAmong,,) = registry.record(registry.headId());
+        vm.assertEq(continuedAt, 0);
+        vm.assertEq(continuedAmong, 0);
+    }
+
     function testFuzz_CP1_refusesAnotherParent(bytes32 parent) public {
         Checkpoint memory next = _next(4);
         vm.assume(parent != next.parentId);

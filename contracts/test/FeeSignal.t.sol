@@ -14,6 +14,7 @@ contract Reputations is IReputation {
         uint256 updates;
     }
 
+    uint32 public constant reputationHalfLife = 7 days;
     mapping(address account => Account) public reputationOf;
     uint256 public totalReputation;
 

@@ -44,11 +44,13 @@ contract Contender {
 }
 
 contract ProverRegistryTest is Base {
+    uint64 private constant START = 1_800_000_000;
     uint96 private constant BOND = 3 ether;
 
     ProverRegistry private registry;
 
     function setUp() public {
+        vm.warp(START);
         registry = new ProverRegistry(_parameters(BOND, 1 days));
     }
 
@@ -64,7 +66,7 @@ contract ProverRegistryTest is Base {
     }
 
     function test_ST6_registersAtTheEndOfTheOrder() public {
-        vm.assertEq(registry.proverAt(0, 0), address(0));
+        _assertAt(0, 3, address(0), 0);
         for (uint160 i; i < 3; ++i) {
             vm.expectEmit(true, true, true, true, address(registry));
             emit I.ProverRegistered(address(0xA0 + i), i);
@@ -74,8 +76,10 @@ contract ProverRegistryTest is Base {
         vm.assertEq(address(registry).balance, 3 * uint256(BOND));
         vm.assertTrue(registry.isRegistered(address(0xA1)));
         for (uint160 i; i < 7; ++i) {
-            vm.assertEq(registry.proverAt(i, 0), address(0xA0 + i % 3));
-            vm.assertEq(registry.proverAt(i, 2), address(0xA0 + i % 2));
+            _assertAt(i, 3, address(0xA0 + i % 3), START);
+            _assertAt(i, 2, address(0xA0 + i % 2), START);
+            // None of them was there in time.
+            _assertAt(i, 0, address(0), 0);
         }
     }
 
@@ -99,22 +103,37 @@ contract ProverRegistryTest is Base {
         for (uint160 i; i < 4; ++i) {
             _register(address(0xA0 + i));
         }
-        vm.expectEmit(true, true, true, true, address(registry));
-        emit I.ProverLeft(address(0xA1), address(0xA3), uint64(block.timestamp + 1 days));
-        vm.prank(address(0xA1));
-        registry.deregister();
+        _leave(address(0xA1), START + 10, address(0xA3));
         vm.assertEq(registry.count(), 3);
-        vm.assertEq(registry.proverAt(1, 0), address(0xA3));
+        _assertAt(0, 3, address(0xA0), START);
+        _assertAt(1, 3, address(0xA3), START + 10);
         vm.assertFalse(registry.isRegistered(address(0xA1)));
-        vm.expectEmit(true, true, true, true, address(registry));
-        emit I.ProverLeft(address(0xA2), address(0), uint64(block.timestamp + 1 days));
-        vm.prank(address(0xA2));
-        registry.deregister();
-        // What a round of four had beyond the end goes round once more.
-        vm.assertEq(registry.proverAt(0, 4), address(0xA0));
-        vm.assertEq(registry.proverAt(1, 4), address(0xA3));
-        vm.assertEq(registry.proverAt(2, 4), address(0xA0));
-        vm.assertEq(registry.proverAt(3, 4), address(0xA3));
+        _leave(address(0xA2), START + 20, address(0));
+        // What a round of four had beyond the end goes round once more, from when there were so many.
+        _assertAt(0, 4, address(0xA0), START);
+        _assertAt(1, 4, address(0xA3), START + 10);
+        _assertAt(2, 4, address(0xA0), START + 20);
+        _assertAt(3, 4, address(0xA3), START + 20);
+        // Who joins takes the first place that has become empty.
+        vm.warp(START + 30);
+        _register(address(0xA4));
+        _assertAt(1, 4, address(0xA3), START + 10);
+        _assertAt(2, 4, address(0xA4), START + 30);
+        _assertAt(3, 4, address(0xA0), START + 30);
+    }
+
+    /// @dev Who took another's place in the same second as the number changed stands there since then, and no longer.
+    function test_ST6_thePlaceOfTheLastIsNotTakenOver() public {
+        for (uint160 i; i < 3; ++i) {
+            _register(address(0xA0 + i));
+        }
+        _leave(address(0xA0), START + 10, address(0xA2));
+        _assertAt(0, 3, address(0xA2), START + 10);
+        _assertAt(2, 3, address(0xA2), START + 10);
+        _leave(address(0xA2), START + 20, address(0xA1));
+        _assertAt(0, 3, address(0xA1), START + 20);
+        _leave(address(0xA1), START + 30, address(0));
+        _assertAt(0, 3, address(0), 0);
     }
 
     function test_ST6_onlyTheRegisteredLeave() public {
@@ -176,7 +195,6 @@ contract ProverRegistryTest is Base {
     /// @dev Whatever the order of coming and going: each registered prover stands once in the order, and the bonds are there.
     /// forge-config: default.fuzz.runs = 64
     function testFuzz_ST6_theOrderHoldsEachProverOnce(uint8[24] memory moves) public {
-        vm.warp(1_800_000_000);
         uint256 bonds;
         for (uint256 i; i < 24; ++i) {
             address prover = address(uint160(0xA0 + moves[i] % 6));
@@ -196,7 +214,8 @@ contract ProverRegistryTest is Base {
                 if (!registry.isRegistered(address(0xA0 + j))) continue;
                 uint256 times;
                 for (uint256 k; k < registry.count(); ++k) {
-                    if (registry.proverAt(k, 0) == address(0xA0 + j)) ++times;
+                    (address there,) = registry.proverAt(k, registry.count());
+                    if (there == address(0xA0 + j)) ++times;
                 }
                 vm.assertEq(times, 1);
                 ++seen;
@@ -221,6 +240,20 @@ contract ProverRegistryTest is Base {
         contender.register();
         contender.deregister();
         vm.warp(block.timestamp + 1 days);
+    }
+
+    function _leave(address prover, uint64 time, address moved) private {
+        vm.warp(time);
+        vm.expectEmit(true, true, true, true, address(registry));
+        emit I.ProverLeft(prover, moved, time + 1 days);
+        vm.prank(prover);
+        registry.deregister();
+    }
+
+    function _assertAt(uint256 position, uint256 among, address prover, uint64 since) private view {
+        (address there, uint40 standsSince) = registry.proverAt(position, among);
+        vm.assertEq(there, prover);
+        vm.assertEq(standsSince, since);
     }
 
     function _register(address prover) private {

@@ -262,7 +262,7 @@ contract RevertTest is Settlement {
                 vm.assertFalse(registry.isLive(dead[i]));
             }
         }
-        (,,, uint48 depth,, uint32 generation) = registry.record(live[4]);
+        (,,,, uint48 depth, uint32 generation) = registry.record(live[4]);
         vm.assertEq(depth, 4);
         vm.assertEq(generation, 3);
     }
@@ -274,7 +274,7 @@ contract RevertTest is Settlement {
         for (uint64 round; round < 3; ++round) {
             bytes32 id = checkpointId(extend(5 + round));
             vm.assertTrue(registry.isLive(id));
-            (,,, uint48 depth,, uint32 generation) = registry.record(id);
+            (,,,, uint48 depth, uint32 generation) = registry.record(id);
             vm.assertEq(depth, 2);
             vm.assertEq(generation, round);
             _wait(DEADLINE + 1);
@@ -296,6 +296,7 @@ contract RevertTest is Settlement {
     // The clock and the turns (ST-4, ST-6)
 
     function test_ST4_aRevertStopsTheClockUntilTheNextCheckpoint() public {
+        enroll(address(0xB0), 1);
         Checkpoint memory first = extend(3);
         extend(9);
         settle(0, 6, SUBMITTER);
@@ -303,8 +304,9 @@ contract RevertTest is Settlement {
         _wait(DEADLINE + 1);
         revertChain();
         vm.assertEq(state.idleSince(), 0);
-        (,, uint40 continuedAt,,,) = registry.record(checkpointId(first));
+        (,, uint40 continuedAt, uint32 continuedAmong,,) = registry.record(checkpointId(first));
         vm.assertEq(continuedAt, 0);
+        vm.assertEq(continuedAmong, 0);
         _wait(3 hours);
         extend(7);
         vm.assertEq(state.idleSince(), time);
@@ -316,23 +318,25 @@ contract RevertTest is Settlement {
         vm.assertEq(state.idleSince(), time - 1 hours);
     }
 
-    /// @dev Round-robin goes on from the new head's hash; who registered since the last update still waits for the next.
+    /// @dev Round-robin goes on from the new head's hash, among all that are there when the clock starts again.
     function test_ST6_turnsAfterARevert() public {
         enroll(address(0xB0), 3);
         Checkpoint memory first = extend(3);
         extend(9);
         settle(0, 3, SUBMITTER);
-        enroll(address(0xB3), 2);
+        enroll(address(0xB3), 1);
         _wait(DEADLINE + 1);
         revertChain();
+        enroll(address(0xB4), 1);
         extend(7);
+        enroll(address(0xB5), 1);
         uint256 start = uint256(uint128(uint256(checkpointId(first))));
         for (uint64 k; k < 4; ++k) {
             _wait(k == 0 ? 5 hours : 30 minutes);
             (bool inFallback, uint64 index, address holder,) = state.turn();
             vm.assertTrue(inFallback);
             vm.assertEq(index, k);
-            vm.assertEq(holder, address(uint160(0xB0 + (start + k) % 3)));
+            vm.assertEq(holder, address(uint160(0xB0 + (start + k) % 5)));
         }
     }
 
@@ -361,6 +365,18 @@ contract RevertTest is Settlement {
         (Checkpoint memory fallbackTo, Checkpoint memory oldest) = aroundTip();
         state.revertUnproven(fallbackTo, oldest);
         assertGasBelow("Revert", "revert", 120_000);
+    }
+
+    /// @dev ST-6: its work is bounded, however many turns passed before it.
+    function test_gas_revertWithMissedTurns() public {
+        enroll(address(0xB0), 8);
+        extend(3);
+        extend(5);
+        settle(0, 3, SUBMITTER);
+        _wait(2 * DEADLINE);
+        (Checkpoint memory fallbackTo, Checkpoint memory oldest) = aroundTip();
+        state.revertUnproven(fallbackTo, oldest);
+        assertGasBelow("Revert", "revert, eight missed turns", 250_000);
     }
 
     function _wait(uint64 seconds_) private {

@@ -172,6 +172,44 @@ contract TurnsTest is Settlement {
         vm.assertEq(still, holder);
     }
 
+    /// @dev Before the first update as well: the clock started with the first checkpoint, and who was there then takes turns.
+    function test_ST6_theFirstTurnsAreOfThoseThatWereThere() public {
+        enroll(address(0xB0), 3);
+        vm.warp(START + 1 hours);
+        extend(9);
+        enroll(address(0xC0), 2);
+        uint256 start = uint256(uint128(uint256(registry.genesisId())));
+        for (uint64 k; k < 4; ++k) {
+            vm.warp(START + 1 hours + FALLBACK + k * TURN);
+            _assertTurn(k, address(uint160(0xB0 + (start + k) % 3)), START + 1 hours + FALLBACK + (k + 1) * TURN);
+        }
+    }
+
+    /// @dev With all proven, the clock starts with the next checkpoint: who joined since the update is there in time.
+    function test_ST6_whoJoinsBeforeTheClockStartsTakesTurns() public {
+        enroll(address(0xB0), 1);
+        extend(2);
+        settle(0, 2, SUBMITTER);
+        uint256 start = uint256(uint128(uint256(registry.headId())));
+        enroll(address(0xB1), 2);
+        extend(4);
+        vm.warp(START + FALLBACK);
+        _assertTurn(0, address(uint160(0xB0 + start % 3)), START + FALLBACK + TURN);
+    }
+
+    /// @dev Nobody was there when the clock started: the race goes on, until its next start, whoever joins.
+    function test_ST6_whoJoinsWhileTheClockRunsWaits() public {
+        extend(4);
+        extend(9);
+        enroll(address(0xB0), 1);
+        vm.warp(START + FALLBACK + 3 * TURN);
+        _assertTurn(3, address(0), START + FALLBACK + 4 * TURN);
+        settle(0, 2, address(0xB0));
+        vm.assertEq(vault.creditOf(address(0xB0)), 2 * uint256(FEES) / 10);
+        vm.warp(START + 2 * FALLBACK + 3 * TURN);
+        _assertTurn(0, address(0xB0), START + 2 * FALLBACK + 4 * TURN);
+    }
+
     function test_ST6_theHolderEarnsSubmissionAndBounty() public {
         enroll(address(0xB0), 3);
         extend(40);
@@ -292,7 +330,8 @@ contract TurnsTest is Settlement {
         vm.assertTrue(inFallback);
         vm.assertEq(index, later / TURN);
         vm.assertTrue(endsAt > block.timestamp && endsAt <= block.timestamp + TURN);
-        vm.assertTrue(provers.count() == 0 ? holder == address(0) : provers.isRegistered(holder));
+        if (early == 0 || provers.count() == 0) vm.assertEq(holder, address(0));
+        else vm.assertTrue(provers.isRegistered(holder));
         settle(1, 2, SUBMITTER);
         assertTip(2);
     }

@@ -13,7 +13,7 @@ export interface Reputation {
   readonly updates: number
 }
 
-/** All provers' reputation together, as of a time. Below 2^96. */
+/** All provers' reputation together, as of a time. Below 2^96, and rounded up, so that its parts do not exceed it. */
 export interface TotalReputation {
   readonly amount: bigint
   readonly at: bigint
@@ -27,31 +27,44 @@ const highestTotal = (1n << 96n) - 1n
 /** After so many half-lives nothing is left, not even of the largest total. */
 const longestMemory = 96n
 
-/** ln 2 in millionths. */
-const ln2 = 693_147n
-const precision = 1_000_000_000n
+/**
+ * Unit of exponents and of their powers. An update every 12 seconds moves the exponent of a half-life of a week by 14 millionths:
+ * the unit must be far below.
+ */
+const one = 10n ** 12n
+/** ln 2 in that unit. */
+const ln2 = 693_147_180_559n
 
 const least = (a: bigint, b: bigint) => a < b ? a : b
 
+/** What is left of an amount of prover gas as a fraction: whole half-lives double what it is divided by, the rest is e^x. */
+const decay = (amount: bigint, elapsed: bigint, halfLife: bigint): readonly [numerator: bigint, denominator: bigint] => {
+  const halves = elapsed / halfLife
+  if (halves >= longestMemory) return [0n, 1n]
+  const exponent = ((elapsed % halfLife) * ln2) / halfLife
+  return [amount * one, integerExponential(one, exponent, one) << halves]
+}
+
 /**
- * What is left of an amount of prover gas after some time: whole half-lives by halving, the rest by e^-x, rounded down.
+ * What is left of an amount of prover gas after some time, rounded down.
  *
  * @param elapsed seconds
  * @param halfLife seconds
  */
 export const decayed = (amount: bigint, elapsed: bigint, halfLife: bigint): bigint => {
-  const halves = elapsed / halfLife
-  if (halves >= longestMemory) return 0n
-  const exponent = ((elapsed % halfLife) * ln2) / halfLife
-  return ((amount >> halves) * precision) / integerExponential(precision, exponent, 1_000_000n)
+  const [numerator, denominator] = decay(amount, elapsed, halfLife)
+  return numerator / denominator
 }
 
 /** A prover's reputation at a time. */
 export const reputationAt = (reputation: Reputation, now: bigint, halfLife: bigint): bigint =>
   decayed(reputation.amount, now - reputation.workedAt, halfLife)
 
-/** The total at a time. */
-export const totalAt = (total: TotalReputation, now: bigint, halfLife: bigint): bigint => decayed(total.amount, now - total.at, halfLife)
+/** The total at a time, rounded up. */
+export const totalAt = (total: TotalReputation, now: bigint, halfLife: bigint): bigint => {
+  const [numerator, denominator] = decay(total.amount, now - total.at, halfLife)
+  return (numerator + denominator - 1n) / denominator
+}
 
 /** A prover's reputation after paid work of some prover gas, above 0. All work within one second is one update. */
 export const work = (reputation: Reputation, gas: bigint, now: bigint, halfLife: bigint): Reputation => ({

@@ -17,7 +17,7 @@ import * as Provers from "./settlement/Provers.ts"
 import type { Redundancy } from "./settlement/Redundancy.ts"
 import { type Refusal, refuse } from "./settlement/Refusal.ts"
 import * as Registry from "./settlement/Registry.ts"
-import { idleSince, type Turn, turnAt } from "./settlement/Turns.ts"
+import { idleClock, type Turn, turnAt } from "./settlement/Turns.ts"
 import { type AllowedSystem, type Chain, revertUnproven, submit, submitRedundant, type Update } from "./settlement/Update.ts"
 import * as Vault from "./settlement/Vault.ts"
 
@@ -140,7 +140,7 @@ export const step = (state: State, event: Event): Stepped => {
     case "RevertUnproven":
       return chained(state, revertUnproven(state, event.fallback, event.oldest, at))
     case "RegisterProver":
-      return within(state, "provers", Provers.register(provers, parameters.bond, sender, event.value))
+      return within(state, "provers", Provers.register(provers, parameters.bond, sender, event.value, at))
     case "Deregister":
       return within(state, "provers", Provers.deregister(provers, parameters, sender, at))
     case "Withdraw":
@@ -168,7 +168,9 @@ export interface Observation {
   readonly checkpoints: ReadonlyArray<Registry.CheckpointRecord & { readonly id: CheckpointId; readonly live: boolean }>
   readonly validators: { readonly epoch: bigint; readonly count: number }
   /** In the order of turns. */
-  readonly provers: ReadonlyArray<Address>
+  readonly provers: ReadonlyArray<Provers.Place>
+  /** Since when there are so many of them. */
+  readonly proversSince: bigint
   readonly idleSince: bigint
   readonly turn: Turn
   /** Those asked for, in their order. */
@@ -210,13 +212,14 @@ export const observe = (state: State, at: bigint, accounts: ReadonlyArray<Addres
     checkpoints: [...registry.records].map(([id, record]) => ({ id, ...record, live: Registry.isLive(registry, id) })),
     validators: { epoch: registry.epoch, count: registry.validators },
     provers: provers.order,
-    idleSince: idleSince(tip, registry),
+    proversSince: provers.countSince,
+    idleSince: idleClock(tip, registry).since,
     turn: turnAt(state, at),
     accounts: accounts.map((account) => {
       const { credit, reputation } = Vault.accountOf(vault, account)
       return {
         account,
-        registered: provers.order.includes(account),
+        registered: Provers.isRegistered(provers, account),
         unlocksAt: provers.leaving.get(account) ?? 0n,
         credit,
         reputation: reputationAt(reputation, at, halfLife),

@@ -20,7 +20,9 @@ export const successes: ReadonlyArray<string> = [
     "Lapse",
     "Flag"
   ].map((kind) => `${kind} succeeded`),
-  ...["AlreadyProven", "UpdatedInTurn", "TurnMissed", "PotShort", "Lapsed", "RedundancyOpened", "MultiplierRaised"].map((name) => `saw ${name}`)
+  ...["AlreadyProven", "UpdatedInTurn", "TurnMissed", "PotShort", "Lapsed", "RedundancyOpened", "MultiplierRaised"].map((name) => `saw ${name}`),
+  "saw TurnMissed at a RevertUnproven",
+  "saw a turn that changed hands"
 ]
 
 /** And each of these refusals. */

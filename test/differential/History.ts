@@ -146,7 +146,7 @@ const draw = (draft: Draft, kind: Kind, pairs: ReadonlyArray<ValidatorKeyPair>):
       return only({ _tag: kind, sender, at, value: random.chance(9, 10) ? bond : pick(random, [0n, bond - 1n, bond + 1n]) })
     }
     case "Deregister":
-      return only({ _tag: kind, sender: random.chance(4, 5) && state.provers.order.length > 0 ? pick(random, state.provers.order) : sender, at })
+      return only({ _tag: kind, sender: random.chance(4, 5) && state.provers.order.length > 0 ? pick(random, state.provers.order).prover : sender, at })
     case "Withdraw": {
       const leaving = [...state.provers.leaving]
       const due = leaving.filter(([, unlocksAt]) => unlocksAt <= at)

@@ -9,6 +9,8 @@ export type Word = readonly [name: string, value: bigint]
 
 const yes = (value: boolean) => value ? 1n : 0n
 
+const latest = (...times: ReadonlyArray<bigint>) => times.reduce((a, b) => a > b ? a : b)
+
 /** Bytes of a validator's key on L1. */
 const keyLength = 256
 
@@ -44,13 +46,15 @@ export const wordsOf = (observed: Observation, at: bigint, { bond }: ProtocolPar
     ["signal.epoch", observed.signal.epoch],
     ["signal.multiplier", observed.signal.multiplier],
     ["provers", BigInt(observed.provers.length)],
-    ...observed.provers.map((prover, i): Word => [`prover ${i}`, BigInt(prover)]),
+    ...observed.provers.flatMap(({ prover, since }, i): ReadonlyArray<Word> => [[`prover ${i}`, BigInt(prover)], [`prover ${i} since`, since]]),
+    // A place that has become empty stands for one of the rest since their number changed, if that was later.
+    ["place beyond the provers since", latest(0n, ...observed.provers.slice(0, 1).flatMap(({ since }) => [since, observed.proversSince]))],
     ...observed.checkpoints.flatMap((checkpoint): ReadonlyArray<Word> => [
       [`checkpoint ${checkpoint.id} number`, BigInt(checkpoint.number)],
       [`checkpoint ${checkpoint.id} registeredAt`, checkpoint.registeredAt],
       [`checkpoint ${checkpoint.id} continuedAt`, checkpoint.continuedAt],
+      [`checkpoint ${checkpoint.id} continuedAmong`, BigInt(checkpoint.continuedAmong)],
       [`checkpoint ${checkpoint.id} depth`, BigInt(checkpoint.depth)],
-      [`checkpoint ${checkpoint.id} provers`, BigInt(checkpoint.provers)],
       [`checkpoint ${checkpoint.id} generation`, BigInt(checkpoint.generation)],
       [`checkpoint ${checkpoint.id} live`, yes(checkpoint.live)]
     ]),

@@ -4,11 +4,12 @@
  */
 import { Result } from "effect"
 import { type Abi, decodeErrorResult, decodeEventLog, encodeDeployData, encodeFunctionData, getContractAddress, type Hex, numberToHex } from "viem"
-import { type Address, toAddress } from "../../src/domain/Hash.ts"
+import { type Address, toAddress, zeroAddress } from "../../src/domain/Hash.ts"
 import { designations, type ProtocolParameters } from "../../src/domain/ProtocolParameters.ts"
 import { provePossession } from "../../src/domain/QuorumCertificate.ts"
 import { creditKinds, reserves } from "../../src/domain/Rewards.ts"
 import type { Emission } from "../../src/domain/settlement/Emission.ts"
+import { mostMissed } from "../../src/domain/settlement/Turns.ts"
 import { observe, type State, step } from "../../src/domain/Settlement.ts"
 import { type Addresses, type Certifier, makeCertifier, type Transaction, transactionOf } from "./Calls.ts"
 import type { Compiled } from "./Compile.ts"
@@ -144,6 +145,12 @@ export const deployWorlds = async (
   return made.map(({ addresses, state }) => new World(chain, addresses, state, makeCertifier(chainId, addresses.registry, pairs)))
 }
 
+/** Whether one of the turns before an update was missed by nobody, because its place changed hands (ST-6). */
+const hasTurnOfNobody = (effects: ReadonlyArray<Emission>): boolean => {
+  const missed = effects.filter(({ _tag }) => _tag === "TurnMissed").length
+  return effects.some((effect) => effect._tag === "UpdatedInTurn" && effect.holder !== zeroAddress && missed < Math.min(effect.turn, mostMissed))
+}
+
 /** One deployment, to which each history returns. */
 export class World {
   /** The pure settlement as of the deployment. */
@@ -244,6 +251,8 @@ export class World {
         }
         coverage?.note(event._tag)
         for (const { _tag } of effects) coverage?.saw(_tag)
+        if (effects.some(({ _tag }) => _tag === "TurnMissed")) coverage?.saw(`TurnMissed at a ${event._tag}`)
+        if (hasTurnOfNobody(effects)) coverage?.saw("a turn that changed hands")
         state = next
       }
       const difference = await this.#difference(state, event.at)

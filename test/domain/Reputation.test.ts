@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { addWork, decayed, forfeit, forfeited, noReputation, reputationAt, takeLoss, totalAt, work } from "../../src/domain/Reputation.ts"
+import { addWork, decayed, forfeit, forfeited, noReputation, reputationAt, takeLoss, type TotalReputation, totalAt, work } from "../../src/domain/Reputation.ts"
 
 const week = 7n * 86_400n
 const now = 1_800_000_000n
@@ -24,9 +24,10 @@ describe("FM-3: reputation decays", () => {
 
   it("FM-3: between, by e^-x in integers that Solidity has too", () => {
     // Half a half-life, one second less than a whole one, and one second. Computed apart from this code.
-    assert.strictEqual(decayed(1_000_000n, week / 2n, week), 707_107n)
-    assert.strictEqual(decayed(1_000_000n, week - 1n, week), 500_001n)
-    assert.strictEqual(decayed(1_000_000n, 1n, week), 999_999n)
+    assert.strictEqual(decayed(1_000_000_007n, week / 2n, week), 707_106_786n)
+    assert.strictEqual(decayed(1_000_000_007n, week - 1n, week), 500_000_576n)
+    assert.strictEqual(decayed(1_000_000_007n, 1n, week), 999_998_860n)
+    assert.strictEqual(decayed(1_000_000_007n, 3n * week + 86_400n, week), 113_215_458n)
     assert.strictEqual(decayed(0n, 5n, week), 0n)
   })
 
@@ -34,14 +35,65 @@ describe("FM-3: reputation decays", () => {
     const [few, many] = a < b ? [a, b] : [b, a]
     const [soon, late] = s < t ? [s, t] : [t, s]
     assert.isTrue(decayed(few, soon, week) <= decayed(many, soon, week))
-    // One unit of the exponential's last digit may stand between neighbouring half-lives.
-    assert.isTrue(decayed(many, late, week) <= decayed(many, soon, week) + many / 500_000_000n + 1n)
+    assert.isTrue(decayed(many, late, week) <= decayed(many, soon, week))
     assert.isTrue(decayed(many, soon, week) <= many)
   })
 
-  it.prop("FM-3: within a millionth of 2^-t", [between(1n << 60n, (1n << 80n) - 1n), between(0n, 8n * week)], ([amount, elapsed]) => {
+  it.prop("FM-3: within the precision of a double of 2^-t", [between(1n << 60n, (1n << 80n) - 1n), between(0n, 8n * week)], ([amount, elapsed]) => {
     const exact = Number(amount) * 2 ** (-Number(elapsed) / Number(week))
-    assert.isBelow(Math.abs(Number(decayed(amount, elapsed, week)) / exact - 1), 2e-6)
+    assert.isBelow(Math.abs(Number(decayed(amount, elapsed, week)) / exact - 1), 1e-11)
+  })
+})
+
+describe("FM-3: the total of all reputations", () => {
+  /** An update every so many seconds, one prover's work in each, in turn; then the total and its parts. */
+  const afterUpdates = (updates: number, provers: number, every: bigint, gas: bigint, halfLife: bigint) => {
+    let total: TotalReputation = { amount: 0n, at: 0n }
+    const parts = Array.from({ length: provers }, () => noReputation)
+    let exact = 0
+    for (let i = 0; i < updates; i++) {
+      const at = now + BigInt(i) * every
+      total = addWork(total, gas, at, halfLife)
+      parts[i % provers] = work(parts[i % provers]!, gas, at, halfLife)
+      exact = exact * 2 ** (-Number(every) / Number(halfLife)) + Number(gas)
+    }
+    const end = now + BigInt(updates - 1) * every
+    return { total: totalAt(total, end, halfLife), sum: parts.reduce((sum, part) => sum + reputationAt(part, end, halfLife), 0n), exact }
+  }
+
+  it("FM-3: a week of updates, one every 12 seconds, decays it as fast as its parts: within a ten-thousandth", () => {
+    const updates = Number(week / 12n)
+    for (const provers of [1, 5, 50]) {
+      for (const gas of [16_000n, 128_000n, 1n << 40n]) {
+        const { exact, sum, total } = afterUpdates(updates, provers, 12n, gas, week)
+        // A unit for each update, and the last digits of the exponent.
+        assert.isTrue(total >= sum && total - sum <= BigInt(updates) + sum / 10_000_000n, `${total} against ${sum}`)
+        assert.isBelow(Math.abs(Number(total) / exact - 1), 1e-4)
+        assert.isBelow(Math.abs(Number(sum) / exact - 1), 1e-4)
+      }
+    }
+  })
+
+  it("FM-3: the same at a devnet's pace", () => {
+    const { exact, total } = afterUpdates(500, 3, 18n, 32_000n, 1008n)
+    assert.isBelow(Math.abs(Number(total) / exact - 1), 1e-4)
+  })
+
+  it.prop("FM-3: its parts never exceed it, whenever and however much who works", [
+    Schema.Array(Schema.Tuple([between(0n, 3n * week), between(1n, 1n << 40n), Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 3 })), Schema.Boolean])).check(
+      Schema.isMaxLength(40)
+    )
+  ], ([works]) => {
+    let at = now
+    let total: TotalReputation = { amount: 0n, at: 0n }
+    const parts = Array.from({ length: 4 }, () => noReputation)
+    for (const [pause, gas, who, misses] of works) {
+      at += pause
+      const part = parts[who]!
+      total = misses ? takeLoss(total, forfeited(part, at, week), at, week) : addWork(total, gas, at, week)
+      parts[who] = misses ? forfeit(part) : work(part, gas, at, week)
+      assert.isTrue(parts.reduce((sum, each) => sum + reputationAt(each, at, week), 0n) <= totalAt(total, at, week))
+    }
   })
 })
 

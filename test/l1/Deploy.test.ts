@@ -220,6 +220,15 @@ describe("deployment on a real chain", () => {
       assert.deepStrictEqual(split, { ...shares })
     }).pipe(Effect.provide(NodeServices.layer)), 120_000)
 
+  it.live("FM-3: reputation halves in the time that the vault was told", () =>
+    Effect.gen(function*() {
+      const here = yield* chain(validators(1))
+      const deployment = yield* deploy({ ...here.options, parameters: new ProtocolParameters({ ...defaultParameters, reputationHalfLife: 1009 }) })
+      const halfLife = yield* Effect.promise(() =>
+        here.client.readContract({ address: deployment.vault, abi: rewardVaultAbi, functionName: "reputationHalfLife" }))
+      assert.strictEqual(halfLife, 1009)
+    }).pipe(Effect.provide(NodeServices.layer)), 120_000)
+
   it.live("says which addresses file is unusable, and why", () =>
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem

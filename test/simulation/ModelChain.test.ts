@@ -91,7 +91,7 @@ describe("the model's reorganisations", () => {
       assert.strictEqual(nonceIn(yield* chain.head, alice), 0)
       yield* send(mine)
       yield* pass(2)
-      assert.deepStrictEqual((yield* chain.head).state.provers.order, [bob, alice])
+      assert.deepStrictEqual((yield* chain.head).state.provers.order.map(({ prover }) => prover), [bob, alice])
     }).pipe(Effect.provide(world)))
 })
 

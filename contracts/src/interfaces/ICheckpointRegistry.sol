@@ -94,8 +94,8 @@ interface ICheckpointRegistry {
     /// @return number Number of its block.
     /// @return registeredAt L1 time of its registration in seconds; zero if it is not registered.
     /// @return continuedAt L1 time at which its child was registered; zero if it has none (ST-4).
+    /// @return continuedAmong How many provers were registered then; zero if it has none (ST-6, RW-4).
     /// @return depth How many checkpoints lie between it and genesis, itself included.
-    /// @return provers How many provers were registered when it was (RW-4).
     /// @return generation How often the chain was reverted before it (CP-4).
     function record(bytes32 id)
         external
@@ -104,8 +104,8 @@ interface ICheckpointRegistry {
             uint64 number,
             uint40 registeredAt,
             uint40 continuedAt,
+            uint32 continuedAmong,
             uint48 depth,
-            uint32 provers,
             uint32 generation
         );
 
@@ -122,7 +122,7 @@ interface ICheckpointRegistry {
     /// @return Its number; genesis at first.
     function floor() external view returns (uint64);
 
-    /// @notice The provers among whom redundancy turns go round (RW-4).
+    /// @notice The provers among whom turns go round (ST-6, RW-4).
     /// @return Their registry.
     function provers() external view returns (IProverRegistry);
 

@@ -52,10 +52,11 @@ interface IProverRegistry {
 
     /// @notice Whose turn it is at a place in the order.
     /// @param position Any number; the order goes round.
-    /// @param among How many of the order's first places go round: later registrations wait. Zero, or more than there
-    /// are, stands for all.
-    /// @return The prover there; zero if nobody is registered.
-    function proverAt(uint256 position, uint256 among) external view returns (address);
+    /// @param among How many of the order's first places go round: later registrations wait. Places that have become empty
+    /// go round once more among those that are left.
+    /// @return prover Who stands there; zero if `among` is, or nobody is registered.
+    /// @return since L1 time in seconds from which on this answer was the same; zero where nobody stands.
+    function proverAt(uint256 position, uint256 among) external view returns (address prover, uint40 since);
 
     /// @notice Whether a prover takes part in turns.
     /// @param prover Its address.

@@ -9,7 +9,11 @@ interface IReputation {
     /// @return updates How many state updates had work of it.
     function reputationOf(address account) external view returns (uint256 reputation, uint256 updates);
 
-    /// @notice Sum of all reputations.
+    /// @notice Sum of all reputations, rounded up.
     /// @return In prover gas, decayed to now.
     function totalReputation() external view returns (uint256);
+
+    /// @notice Time in which a reputation halves.
+    /// @return Seconds.
+    function reputationHalfLife() external view returns (uint32);
 }

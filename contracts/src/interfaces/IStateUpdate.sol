@@ -171,6 +171,7 @@ interface IStateUpdate {
     function submitRedundant(Redundancy calldata redundancy) external;
 
     /// @notice Reverts every unproven checkpoint when the oldest of them is older than `proofDeadline` (CP-4). Anyone may.
+    /// Turns that passed before are missed as they are when an update comes (ST-6).
     /// @param fallbackTo The newest checkpoint at or behind the tip, which becomes the head.
     /// @param oldest Its child, the oldest unproven checkpoint.
     function revertUnproven(Checkpoint calldata fallbackTo, Checkpoint calldata oldest) external;
@@ -188,7 +189,7 @@ interface IStateUpdate {
     /// @notice Race or turn (ST-5, ST-6), as of now.
     /// @return inFallback Whether the race is over.
     /// @return index Index of the turn since then, from zero.
-    /// @return holder Whose turn it is; zero in the race, without registered provers, and under open designation.
+    /// @return holder Whose turn it is; zero in the race, without provers to take turns, and under open designation.
     /// @return endsAt L1 time at which the race, or the turn, ends; zero while nothing is provable.
     function turn() external view returns (bool inFallback, uint64 index, address holder, uint64 endsAt);
 

@@ -19,7 +19,7 @@ contract Lens {
         IFeeSignal signal;
     }
 
-    uint256 private constant FIXED = 23;
+    uint256 private constant FIXED = 24;
 
     /// @notice All that can be observed now.
     /// @param at Where the contracts are.
@@ -34,12 +34,16 @@ contract Lens {
         address[] calldata accounts
     ) external view returns (uint256[] memory words) {
         uint256 count = at.provers.count();
-        words = new uint256[](FIXED + count + 7 * checkpoints.length + 3 * blocks.length + 6 * accounts.length);
+        words = new uint256[](FIXED + 2 * count + 7 * checkpoints.length + 3 * blocks.length + 6 * accounts.length);
         uint256 next = _fixed(at, words);
         words[next++] = count;
         for (uint256 i; i < count; ++i) {
-            words[next++] = uint160(at.provers.proverAt(i, 0));
+            (address prover, uint40 since) = at.provers.proverAt(i, count);
+            words[next++] = uint160(prover);
+            words[next++] = since;
         }
+        // A place that has become empty.
+        (, words[next++]) = at.provers.proverAt(count, count + 1);
         for (uint256 i; i < checkpoints.length; ++i) {
             next = _checkpoint(at.registry, checkpoints[i], words, next);
         }
@@ -96,13 +100,19 @@ contract Lens {
         view
         returns (uint256)
     {
-        (uint64 number, uint40 registeredAt, uint40 continuedAt, uint48 depth, uint32 provers, uint32 generation) =
-            registry.record(id);
+        (
+            uint64 number,
+            uint40 registeredAt,
+            uint40 continuedAt,
+            uint32 continuedAmong,
+            uint48 depth,
+            uint32 generation
+        ) = registry.record(id);
         words[next++] = number;
         words[next++] = registeredAt;
         words[next++] = continuedAt;
+        words[next++] = continuedAmong;
         words[next++] = depth;
-        words[next++] = provers;
         words[next++] = generation;
         words[next++] = registry.isLive(id) ? 1 : 0;
         return next;

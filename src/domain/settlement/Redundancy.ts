@@ -18,10 +18,13 @@ export interface Redundancy {
 /**
  * Who may prove an update again: the first checkpoint that continues it draws one of the provers of its registration, and the next in
  * order stands in for whoever submitted the update; the zero address where that is nobody else.
+ *
+ * @param parent of that checkpoint
  */
-export const redundancyHolder = (registry: Registry, provers: Provers, checkpoint: CheckpointId, submitter: Address): Address => {
-  const { depth, provers: among } = registry.records.get(checkpoint)!
-  const first = proverAt(provers, BigInt(depth), among)
-  const holder = first === submitter ? proverAt(provers, BigInt(depth) + 1n, among) : first
+export const redundancyHolder = (registry: Registry, provers: Provers, parent: CheckpointId, submitter: Address): Address => {
+  const { continuedAmong, depth } = registry.records.get(parent)!
+  const at = (position: number) => proverAt(provers, BigInt(position), continuedAmong).prover
+  const first = at(depth + 1)
+  const holder = first === submitter ? at(depth + 2) : first
   return holder === submitter ? zeroAddress : holder
 }

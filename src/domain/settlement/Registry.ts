@@ -16,10 +16,10 @@ export interface CheckpointRecord {
   readonly registeredAt: bigint
   /** L1 time of its child's registration; 0 while it has none (ST-4). */
   readonly continuedAt: bigint
+  /** Registered provers at that time; 0 while it has no child (ST-6, RW-4). */
+  readonly continuedAmong: number
   /** How many checkpoints lie between it and genesis, itself counted: what a redundancy turn is drawn from (RW-4). */
   readonly depth: number
-  /** Registered provers at its registration (RW-4). */
-  readonly provers: number
   /** Reverts before its registration (CP-4). */
   readonly generation: number
 }
@@ -39,7 +39,7 @@ export interface Registry {
 export const startRegistry = (genesis: Checkpoint, validators: number, now: bigint): Registry => ({
   records: new Map([[
     genesis.id,
-    { number: genesis.number, registeredAt: now, continuedAt: 0n, depth: 0, provers: 0, generation: 0 }
+    { number: genesis.number, registeredAt: now, continuedAt: 0n, continuedAmong: 0, depth: 0, generation: 0 }
   ]]),
   headId: genesis.id,
   revertedTo: [],
@@ -73,7 +73,11 @@ const requireCertificate = ({ validators }: Registry, { certificate: { signers }
   return signatureHolds ? Result.void : refuse("CP2_SignatureInvalid")
 }
 
-/** Appends a checkpoint to the chain (CP-1, CP-2). */
+/**
+ * Appends a checkpoint to the chain (CP-1, CP-2).
+ *
+ * @param provers how many are registered
+ */
 export const register = (
   registry: Registry,
   checkpoint: Checkpoint,
@@ -91,12 +95,12 @@ export const register = (
   return Result.map(requireCertificate(registry, signed), () => ({
     state: {
       ...registry,
-      records: new Map(records).set(headId, { ...head, continuedAt: now }).set(id, {
+      records: new Map(records).set(headId, { ...head, continuedAt: now, continuedAmong: provers }).set(id, {
         number: checkpoint.number,
         registeredAt: now,
         continuedAt: 0n,
+        continuedAmong: 0,
         depth: head.depth + 1,
-        provers,
         generation: generationOf(registry)
       }),
       headId: id
@@ -146,7 +150,7 @@ export const revertTo = (registry: Registry, id: CheckpointId, tipNumber: BlockN
   return {
     state: {
       ...registry,
-      records: new Map(registry.records).set(id, { ...head, continuedAt: 0n }),
+      records: new Map(registry.records).set(id, { ...head, continuedAt: 0n, continuedAmong: 0 }),
       headId: id,
       revertedTo,
       floor: tipNumber

@@ -15,7 +15,7 @@ import type { Provers } from "./Provers.ts"
 import { type Redundancy, redundancyHolder } from "./Redundancy.ts"
 import { type Refusal, refuse } from "./Refusal.ts"
 import { isLive, type Registry, revertTo } from "./Registry.ts"
-import { missedBefore, type Tip, turnAt } from "./Turns.ts"
+import { missedAt, type Tip, turnAt } from "./Turns.ts"
 import { forfeit, reward, rewardRedundancy, type Vault } from "./Vault.ts"
 
 /** A proof system that L1 takes (ST-3). */
@@ -87,20 +87,17 @@ const bonusesOf = ({ parameters, registry }: Chain, checkpoints: ReadonlyArray<C
   return numbers.map((block) => passed.find(({ number }) => number >= block)!.bonus)
 }
 
-/** ST-5, ST-6: who earns the submission share, the bounty on top, and who missed a turn before. */
+/** ST-5, ST-6: who earns the submission share, and the bounty on top. */
 const designate = (chain: Chain, submitter: Address, toNumber: BlockNumber, now: bigint) => {
   const { designation, fallbackBounty } = chain.parameters
   const { holder, inFallback, index } = turnAt(chain, now)
-  if (!inFallback) return Result.succeed({ payee: submitter, bounty: 0n, missed: [], effects: [] })
+  if (!inFallback) return Result.succeed({ payee: submitter, bounty: 0n, effects: [] })
   const effects: ReadonlyArray<Emission> = [{ _tag: "UpdatedInTurn", toNumber, turn: index, holder, submitter }]
-  if (designation === "open") return Result.succeed({ payee: submitter, bounty: fallbackBounty, missed: [], effects })
+  if (designation === "open") return Result.succeed({ payee: submitter, bounty: fallbackBounty, effects })
   // Nobody is designated: the race goes on, unpaid by the reserve.
-  if (holder === zeroAddress) return Result.succeed({ payee: submitter, bounty: 0n, missed: [], effects })
+  if (holder === zeroAddress) return Result.succeed({ payee: submitter, bounty: 0n, effects })
   if (designation === "exclusive" && holder !== submitter) return refuse("ST6_NotYourTurn", holder)
-  const missed = missedBefore(chain, index)
-  return Result.succeed(
-    holder === submitter ? { payee: holder, bounty: fallbackBounty, missed, effects } : { payee: undefined, bounty: 0n, missed, effects }
-  )
+  return Result.succeed(holder === submitter ? { payee: holder, bounty: fallbackBounty, effects } : { payee: undefined, bounty: 0n, effects })
 }
 
 /** How many of the leaves are proven already (ST-1); all of them where nothing is left to prove. */
@@ -136,14 +133,14 @@ export const submit = (
     const checkpointId = yield* requireContinued(chain, update.checkpoints, toNumber, toHash)
     yield* requireProven(chain, update.system, update.mergers, proofHolds)
 
-    const { bounty, effects, missed, payee } = yield* designate(chain, submitter, toNumber, now)
-    const forfeits = forfeit(chain.vault, parameters, missed, now)
+    const { bounty, effects, payee } = yield* designate(chain, submitter, toNumber, now)
+    const forfeits = forfeit(chain.vault, parameters, missedAt(chain, now), now)
     const firstNumber = BlockNumber.make(tip.number + 1)
     const bonuses = bonusesOf(chain, update.checkpoints, leaves.map((_, i) => firstNumber + i), now)
     const paid = reward(forfeits.state, parameters, { leaves, firstNumber, mergers: update.mergers, bonuses, submitter: payee, bounty }, now)
     // The first that continues END: an update may name later ones, but must not choose its redundancy holder by it.
     const continues = update.checkpoints.find(({ number }) => number >= toNumber)!
-    const holder = redundancyHolder(chain.registry, chain.provers, continues.id, submitter)
+    const holder = redundancyHolder(chain.registry, chain.provers, continues.parent, submitter)
     const opened = openRedundancy(parameters, {
       from: new BlockRef({ hash: tip.hash, number: tip.number }),
       leaves,
@@ -228,18 +225,19 @@ export const submitRedundant = (
     }
   })
 
-/** Takes back the checkpoints beyond the tip when the oldest of them is too old (CP-4). */
+/** Takes back the checkpoints beyond the tip when the oldest of them is too old (CP-4). Turns that passed before are missed (ST-6). */
 export const revertUnproven = (chain: Chain, fallback: Checkpoint, oldest: Checkpoint, now: bigint): Result.Result<Outcome<Chain>, Refusal> => {
-  const { parameters, registry, tip } = chain
+  const { parameters, registry, tip, vault } = chain
   const [fallbackId, oldestId] = [fallback.id, oldest.id]
   if (oldest.parent !== fallbackId) return refuse("CP4_NotLinked")
   if (!isLive(registry, oldestId)) return refuse("CP4_NotLive", oldestId)
   if (fallback.number > tip.number || oldest.number <= tip.number) return refuse("CP4_NotOldest", BigInt(tip.number))
   const dueAt = registry.records.get(oldestId)!.registeredAt + BigInt(parameters.proofDeadline)
   if (now <= dueAt) return refuse("CP4_NotDue", dueAt)
+  const forfeits = forfeit(vault, parameters, missedAt(chain, now), now)
   const reverted = revertTo(registry, fallbackId, tip.number)
   return Result.succeed({
-    state: { ...chain, registry: reverted.state, tip: { ...tip, headThen: fallbackId } },
-    effects: reverted.effects
+    state: { ...chain, registry: reverted.state, tip: { ...tip, headThen: fallbackId }, vault: forfeits.state },
+    effects: [...forfeits.effects, ...reverted.effects]
   })
 }

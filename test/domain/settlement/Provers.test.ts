@@ -24,9 +24,30 @@ describe("ST-6: who takes part in turns", () => {
     scenario.provers(prover(1), prover(2), prover(3))
     assert.deepEqual(scenario.refused(leave(prover(4))), ["ST6_NotRegistered", prover(4)])
     assert.deepEqual(scenario.call(leave()), [{ _tag: "ProverLeft", prover: prover(1), moved: prover(3), unlocksAt: begin + delay }])
-    assert.deepEqual(scenario.observed().provers, [prover(3), prover(2)])
+    assert.deepEqual(scenario.observed().provers.map((place) => place.prover), [prover(3), prover(2)])
     assert.deepEqual(scenario.call(leave(prover(2))), [{ _tag: "ProverLeft", prover: prover(2), moved: zeroAddress, unlocksAt: begin + delay }])
-    assert.deepEqual(scenario.observed().provers, [prover(3)])
+    assert.deepEqual(scenario.observed().provers.map((place) => place.prover), [prover(3)])
+  })
+
+  it("ST-6: each stands at its place since it came there, and an empty place is another's since their number changed", () => {
+    const scenario = new Scenario()
+    scenario.provers(prover(1), prover(2), prover(3))
+    const at = (position: bigint, among: number) => proverAt(scenario.state.provers, position, among)
+    assert.deepEqual([0n, 2n].map((position) => at(position, 3)), [{ prover: prover(1), since: begin }, { prover: prover(3), since: begin }])
+    scenario.wait(10n).call(leave())
+    assert.deepEqual([0n, 1n, 2n].map((position) => at(position, 3)), [
+      { prover: prover(3), since: begin + 10n },
+      { prover: prover(2), since: begin },
+      { prover: prover(3), since: begin + 10n }
+    ])
+    scenario.wait(10n).call(leave(prover(3)))
+    assert.deepEqual(at(2n, 3), { prover: prover(2), since: begin + 20n })
+    scenario.wait(10n).provers(prover(4))
+    assert.deepEqual([0n, 1n, 2n].map((position) => at(position, 3)), [
+      { prover: prover(2), since: begin + 20n },
+      { prover: prover(4), since: begin + 30n },
+      { prover: prover(2), since: begin + 30n }
+    ])
   })
 
   it("ST-6: the bond follows after the delay, once, and then the prover may return", () => {
@@ -46,13 +67,17 @@ describe("ST-6: who takes part in turns", () => {
     scenario.call(join())
   })
 
-  it("ST-6: the order goes round the first so many, or all", () => {
+  it("ST-6: the order goes round the first so many", () => {
+    const scenario = new Scenario()
+    assert.strictEqual(proverAt(scenario.state.provers, 7n, 3).prover, zeroAddress)
     const order = [prover(1), prover(2), prover(3)]
-    const at = (position: bigint, among: number) => order.indexOf(proverAt({ order, leaving: new Map() }, position, among))
-    assert.deepEqual([0n, 1n, 2n, 3n].map((position) => at(position, 0)), [0, 1, 2, 0])
+    scenario.provers(...order)
+    const at = (position: bigint, among: number) => order.indexOf(proverAt(scenario.state.provers, position, among).prover)
+    assert.deepEqual([0n, 1n, 2n, 3n].map((position) => at(position, 3)), [0, 1, 2, 0])
     assert.deepEqual([0n, 1n, 2n, 3n].map((position) => at(position, 2)), [0, 1, 0, 1])
     // Two left: places 3 and 4 of five count once more.
     assert.deepEqual([0n, 1n, 2n, 3n, 4n, 5n].map((position) => at(position, 5)), [0, 1, 2, 0, 1, 0])
-    assert.strictEqual(proverAt({ order: [], leaving: new Map() }, 7n, 3), zeroAddress)
+    // Of none: none of them was there in time.
+    assert.strictEqual(proverAt(scenario.state.provers, 0n, 0).prover, zeroAddress)
   })
 })

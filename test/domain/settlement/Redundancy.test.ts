@@ -70,8 +70,8 @@ describe("RW-4: who holds the redundancy turn", () => {
     assert.strictEqual(holderFor(1, bystander, []), undefined)
   })
 
-  it("RW-4: with no prover at the registration, those of now go round", () => {
-    assert.strictEqual(holderFor(1, bystander, [], [first, second]), second)
+  it("RW-4: with no prover at the registration, nobody holds it: who joins later has no part in it", () => {
+    assert.isUndefined(holderFor(1, bystander, [], [first, second]))
   })
 
   it("RW-4: the update says who, until when, whose work was paid, and what proving it again earns", () => {

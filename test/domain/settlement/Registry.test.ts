@@ -18,7 +18,7 @@ describe("CP-1: one chain of checkpoints", () => {
     const { checkpoints, headId } = scenario.observed()
     assert.strictEqual(headId, scenario.genesis.id)
     assert.deepEqual(checkpoints, [
-      { id: headId, number: 0 as never, registeredAt: begin - 10n, continuedAt: 0n, depth: 0, provers: 0, generation: 0, live: true }
+      { id: headId, number: 0 as never, registeredAt: begin - 10n, continuedAt: 0n, continuedAmong: 0, depth: 0, generation: 0, live: true }
     ])
     scenario.provers(prover(1), prover(2))
     scenario.wait(5n)
@@ -34,8 +34,8 @@ describe("CP-1: one chain of checkpoints", () => {
       signature: "0x"
     }])
     const [root, next] = scenario.observed().checkpoints
-    assert.strictEqual(root!.continuedAt, scenario.at)
-    assert.deepEqual(next, { id: first.id, number: first.number, registeredAt: scenario.at, continuedAt: 0n, depth: 1, provers: 2, generation: 0, live: true })
+    assert.deepEqual([root!.continuedAt, root!.continuedAmong], [scenario.at, 2])
+    assert.deepEqual(next, { id: first.id, number: first.number, registeredAt: scenario.at, continuedAt: 0n, continuedAmong: 0, depth: 1, generation: 0, live: true })
   })
 
   it("CP-1: the parent is the head, and the number above the head's", () => {

@@ -85,6 +85,35 @@ describe("ST-6: turns", () => {
     assert.strictEqual(scenario.observed().turn.holder, prover(8))
   })
 
+  it("ST-6: the first turns are of those that were there when the first checkpoint came, those after a complete update too", () => {
+    const scenario = new Scenario()
+    scenario.provers(...everyone.slice(0, 2))
+    const place = () => BigInt.asUintN(128, BigInt(scenario.state.tip.headThen))
+    scenario.checkpoint(2)
+    scenario.provers(prover(3))
+    scenario.wait(fallback)
+    assert.strictEqual(scenario.observed().turn.holder, everyone[Number(place() % 2n)])
+    scenario.submit(scenario.updateTo(2))
+    scenario.provers(prover(4))
+    scenario.checkpoint(4)
+    scenario.provers(prover(5))
+    scenario.wait(fallback)
+    assert.strictEqual(scenario.observed().turn.holder, [...everyone, prover(4)][Number(place() % 4n)])
+  })
+
+  it("ST-6: where nobody was there when the clock started, the race goes on until its next start", () => {
+    const scenario = new Scenario(plain)
+    scenario.call({ _tag: "Fund", amount: 100n * ether })
+    scenario.checkpoint(9)
+    scenario.provers(prover(1))
+    scenario.wait(fallback + turn)
+    assert.deepEqual([scenario.observed().turn.inFallback, scenario.observed().turn.holder], [true, zeroAddress])
+    const emitted = scenario.submit(next(scenario))
+    assert.deepEqual(only(emitted, "TurnMissed"), [])
+    assert.deepEqual(only(emitted, "Credited").map(({ kind }) => kind), ["leaf", "submission"])
+    assert.strictEqual(scenario.wait(fallback).observed().turn.holder, prover(1))
+  })
+
   it("ST-6: places that became empty count modulo those that are left", () => {
     const scenario = idle().wait(fallback)
     for (const sender of everyone.slice(0, 2)) scenario.call({ _tag: "Deregister", sender })
@@ -195,12 +224,73 @@ describe("ST-6: missed turns", () => {
     }
   })
 
+  it("ST-6: a turn whose place changed hands after it began is nobody's miss; the next that begins there is", () => {
+    for (const late of [0n, 1n]) {
+      const scenario = reputed()
+      scenario.provers(prover(4))
+      scenario.wait(fallback)
+      const [leaver, second, third] = [0n, 1n, 2n].map((k) => {
+        scenario.at = begin + fallback + k * turn
+        return scenario.observed().turn.holder
+      })
+      scenario.at = begin + fallback + late
+      scenario.call({ _tag: "Deregister", sender: leaver! })
+      assert.strictEqual(scenario.observed().turn.holder, prover(4))
+      scenario.at = begin + fallback + 4n * turn
+      assert.deepEqual(only(scenario.submit(next(scenario)), "TurnMissed").map(({ holder, turn }) => [turn, holder]), [
+        ...(late === 0n ? [[0, prover(4)]] : []),
+        [1, second],
+        [2, third],
+        [3, prover(4)]
+      ])
+    }
+  })
+
+  it("ST-6: a place that became empty is its new holder's miss from the next turn there on", () => {
+    const scenario = reputed()
+    const third = (5n - BigInt.asUintN(128, BigInt(scenario.state.registry.headId)) % 3n) % 3n
+    scenario.at = begin + fallback + third * turn + 1n
+    scenario.call({ _tag: "Deregister", sender: everyone[2]! })
+    assert.strictEqual(scenario.observed().turn.holder, everyone[0])
+    scenario.at = begin + fallback + (third + 4n) * turn
+    const missed = only(scenario.submit(next(scenario)), "TurnMissed")
+    const turns = Array.from({ length: Number(third) + 4 }, (_, k) => k)
+    assert.deepEqual(missed.map(({ turn }) => turn), turns.filter((k) => k !== Number(third)))
+    assert.strictEqual(missed.at(-1)!.holder, everyone[0])
+  })
+
+  it("CP-4, ST-6: the turns before a revert are missed as those before an update, once, and said first", () => {
+    const deadline = 24n * hour
+    const [scenario, updated] = [reputed(), reputed()].map((each) => each.wait(deadline + 1n))
+    const emitted = scenario!.call({ _tag: "RevertUnproven", fallback: scenario!.genesis, oldest: scenario!.head })
+    assert.deepEqual(emitted.map(({ _tag }) => _tag), [...Array.from({ length: 8 }, () => "TurnMissed"), "CheckpointsReverted"])
+    assert.deepEqual(only(emitted, "TurnMissed"), only(updated!.submit(next(updated!)), "TurnMissed"))
+    assert.deepEqual(only(emitted, "TurnMissed").map(({ turn }) => turn), [30, 31, 32, 33, 34, 35, 36, 37])
+    scenario!.head = scenario!.genesis
+    scenario!.checkpoint(21)
+    scenario!.wait(fallback + turn)
+    assert.deepEqual(only(scenario!.submit(next(scenario!)), "TurnMissed").map(({ turn }) => turn), [0])
+  })
+
+  it("CP-4, ST-6: a revert in the race, in the first turn, or under open designation is nobody's miss", () => {
+    const revertAfter = (after: bigint, parameters: Partial<ProtocolParameters> = {}) => {
+      const scenario = idle(parameters)
+      scenario.wait(48n * hour)
+      scenario.submit(next(scenario))
+      scenario.wait(after)
+      return only(scenario.call({ _tag: "RevertUnproven", fallback: scenario.genesis, oldest: scenario.head }), "TurnMissed").map(({ turn }) => turn)
+    }
+    assert.deepEqual([0n, fallback - 1n, fallback + turn - 1n].map((after) => revertAfter(after)), [[], [], []])
+    assert.deepEqual(revertAfter(fallback + 2n * turn), [0, 1])
+    assert.deepEqual(revertAfter(fallback + 2n * turn, { designation: "open" }), [])
+  })
+
   it("ST-6: bond and credit are never touched", () => {
     const scenario = reputed().wait(fallback + 9n * turn)
     const credits = everyone.map((each) => scenario.credit(each))
     scenario.submit(scenario.updateTo(4, undefined, { leaves: leaves(4, 4, prover(9), 0n) }))
     assert.deepEqual(everyone.map((each) => scenario.credit(each)), credits)
-    assert.deepEqual(scenario.state.provers.order, everyone)
+    assert.deepEqual(scenario.state.provers.order.map((place) => place.prover), everyone)
   })
 
   it("ST-6: the forfeit comes before the update's own work, and is said before the tip moves", () => {
