@@ -1,10 +1,9 @@
 /**
  * `lignum devnet`: a whole rollup on this machine, proving and settling until it is stopped.
  */
-import { Clock, Console, Duration, Effect, Logger, type LogLevel, Option, References, Runtime, Schedule, Schema, type Scope, Stream } from "effect"
+import { Clock, Console, Duration, Effect, Option, Runtime, Schedule, Schema, type Scope, Stream } from "effect"
 import { Command, Flag } from "effect/cli"
 import logUpdate from "log-update"
-import { availableParallelism } from "node:os"
 import { requireFresh } from "../devnet/DataFolder.ts"
 import { type RunningDevnet, startDevnet, untilUpdates } from "../devnet/Devnet.ts"
 import { defaultDevnet, defaultPolicy, type DevnetConfig, devnetParameters, healthyLag, maxBlocksPerUpdate, maxOperators } from "../devnet/DevnetConfig.ts"
@@ -16,6 +15,7 @@ import { scenarios } from "../devnet/scenarios/all.ts"
 import { playScenario } from "../devnet/scenarios/Scenario.ts"
 import { maxValidators } from "../domain/QuorumCertificate.ts"
 import { DevnetLedgerConfig } from "../ledger/DevnetLedgerConfig.ts"
+import { plainLine, toStderr, withLog } from "./log.ts"
 
 /** An invariant does not hold: the report says which. Nothing is more worth reporting. */
 class InvariantBroken extends Schema.TaggedError<InvariantBroken>()("InvariantBroken", { names: Schema.Array(Schema.String) }) {
@@ -76,7 +76,12 @@ const flags = {
     defaultDevnet.blocksPerUpdate,
     maxBlocksPerUpdate
   ),
-  operators: whole("operators", `Prover operators, each a whole node with an L1 account and a store of its own, ${maxOperators} at most`, 1, maxOperators),
+  operators: whole(
+    "operators",
+    `Prover operators, each a whole node in a process of its own, with an L1 account and a store, ${maxOperators} at most`,
+    defaultDevnet.operators.length,
+    maxOperators
+  ),
   scenario: Flag.ChoiceWithValue("scenario", scenarios.map((scenario) => [scenario.name, scenario] as const)).pipe(
     Flag.withDescription(
       "Play a scenario, which sets times, parameters and operators itself, and end with 0 only if its outcome was seen" +
@@ -87,7 +92,7 @@ const flags = {
   ),
   workers: Flag.Int("workers").pipe(
     Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 256 }))),
-    Flag.withDescription("Proofs at once; as many as there are cores if not given"),
+    Flag.withDescription("Proofs at once of each operator; the cores are shared out if not given, at least one to each"),
     Flag.optional
   ),
   l1Port: Flag.Int("l1-port").pipe(
@@ -113,19 +118,6 @@ const flags = {
     Flag.withDescription("A program with rapidsnark's command line that takes the proving step"),
     Flag.optional
   )
-}
-
-/** Log lines, one each, without a stack. */
-const withLogger = (minimum: LogLevel.LogLevel, write: (line: string) => void) => <A, E, R>(effect: Effect.Effect<A, E, R>) => {
-  const logger = Logger.make(({ date, logLevel, message }) => {
-    const text = (Array.isArray(message) ? message : [message]).map(String).join(" ")
-    write(`${date.toISOString().slice(11, 19)} ${logLevel === "Info" ? "" : `${logLevel.toUpperCase()} `}${text}`)
-  })
-  return effect.pipe(Effect.provide(Logger.layer([logger])), Effect.provideService(References.MinimumLogLevel, minimum))
-}
-
-const toStderr = (line: string) => {
-  process.stderr.write(`${line}\n`)
 }
 
 /** Prints one line per thing that happens. */
@@ -187,7 +179,7 @@ export const devnet = Command.make(
         provingCost: Option.getOrUndefined(given.provingCost),
         flagAfter: Duration.seconds(healthyLag(pace))
       })),
-      workers: Option.getOrElse(given.workers, () => availableParallelism()),
+      workers: Option.getOrUndefined(given.workers),
       patience: defaultDevnet.patience,
       parameters: devnetParameters(pace),
       endowment: defaultDevnet.endowment,
@@ -218,7 +210,7 @@ export const devnet = Command.make(
       }
       return yield* makeReport(running, played)
     })
-    const report = yield* Effect.scoped(run).pipe(withLogger(given.json ? "Warn" : "Info", write))
+    const report = yield* Effect.scoped(run).pipe(withLog(given.json ? "Warn" : "Info", (line) => write(plainLine(line))))
     yield* printReport(report, given.json)
   })
 ).pipe(

@@ -9,6 +9,7 @@ import type { Address, CheckpointId } from "../domain/Hash.ts"
 import { L1, type L1Unavailable } from "../l1/L1.ts"
 import { LedgerSource, type LedgerUnavailable } from "../ledger/LedgerSource.ts"
 import { BlockNumber } from "../domain/Amount.ts"
+import { NodeService } from "../node/NodeService.ts"
 import type { ChildStatus } from "../node/Supervisor.ts"
 import { FeeController, type PriceView } from "../roles/FeeController.ts"
 import { type PoolStatus, ProverPool } from "../roles/ProverPool.ts"
@@ -158,14 +159,14 @@ const l1News = Effect.fnUntraced(function*(queue: Queue.Queue<News>) {
   return yield* followL1({ initial: null, step, publish: () => Effect.void })
 })
 
-const operatorNews = ({ account, node, supervisor }: Operator): Stream.Stream<News> =>
+const operatorNews = ({ account, node }: Operator): Stream.Stream<News> =>
   Stream.mergeAll<OperatorNews, never, never>([
     Stream.map(Context.get(node, ProverPool).changes(), (status): OperatorNews => ({ _tag: "Pool", status })),
     Stream.map(Context.get(node, TreePlanner).changes(), (view): OperatorNews => ({ _tag: "Planner", view })),
     Stream.map(Context.get(node, Settler).changes(), (status): OperatorNews => ({ _tag: "Settler", status })),
     Stream.map(Context.get(node, FeeController).changes(), (view): OperatorNews => ({ _tag: "Price", view })),
     Stream.map(Context.get(node, RewardAuditor).changes(), (report): OperatorNews => ({ _tag: "Audit", report })),
-    Stream.map(supervisor.changes, (roles): OperatorNews => ({ _tag: "Roles", roles }))
+    Stream.map(Context.get(node, NodeService).changes(), ({ roles }): OperatorNews => ({ _tag: "Roles", roles }))
   ], { concurrency: "unbounded" }).pipe(Stream.map((news): News => ({ _tag: "Operator", account, news })))
 
 /** All news of a running devnet: the present state of everything first. */

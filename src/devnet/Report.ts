@@ -9,7 +9,7 @@ import type { CheckpointRegistered, L1Event, StateUpdated } from "../l1/Events.t
 import { L1, L1Unavailable } from "../l1/L1.ts"
 import { CheckpointWatcher } from "../roles/CheckpointWatcher.ts"
 import { RewardAuditor } from "../roles/RewardAuditor.ts"
-import { Store } from "../store/Store.ts"
+import { NodeService } from "../node/NodeService.ts"
 import type { RunningDevnet } from "./Devnet.ts"
 
 const WeiSum = Schema.BigIntFromString
@@ -117,11 +117,6 @@ export const describeUpdate = Effect.fnUntraced(function*(update: StateUpdated, 
   } satisfies SettledUpdate
 })
 
-const doneTwice = (attempts: ReadonlyArray<{ readonly job: string; readonly outcome: string }>): boolean => {
-  const done = attempts.filter(({ outcome }) => outcome === "done").map(({ job }) => job)
-  return new Set(done).size < done.length
-}
-
 /** The registry's chain: checkpoints that no revert has removed (CP-4), genesis first. */
 export const liveCheckpoints = (events: ReadonlyArray<L1Event>): ReadonlyArray<CheckpointRegistered["checkpoint"]> =>
   events.reduce<ReadonlyArray<CheckpointRegistered["checkpoint"]>>((live, event) => {
@@ -138,9 +133,8 @@ const askOperator = Effect.fnUntraced(function*({ account, name, node }: Running
     Effect.orDie
   )
   const seen = yield* Stream.runHead(Context.get(node, CheckpointWatcher).changes()).pipe(Effect.flatMap(Effect.fromOption), Effect.orDie)
-  const store = Context.get(node, Store)
-  const blocksProven = yield* store.blocksProven(account)
-  return { name, account, audit, seen, blocksProven, provedTwice: doneTwice(yield* store.attempts) }
+  const { blocksProven, provedTwice } = yield* Context.get(node, NodeService).record()
+  return { name, account, audit, seen, blocksProven, provedTwice }
 })
 
 /** The report as of now. */

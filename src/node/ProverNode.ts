@@ -17,6 +17,7 @@ import { TreePlanner, TreePlannerRpcs } from "../roles/TreePlanner.ts"
 import { connectRole, type RoleShape, serveRole } from "../rpc/RoleService.ts"
 import { type RoleName, RoleTransport } from "../rpc/RoleTransport.ts"
 import { Store } from "../store/Store.ts"
+import { NodeRpcs, NodeService } from "./NodeService.ts"
 import { type Child, supervise, type Supervisor, type SupervisorOptions } from "./Supervisor.ts"
 
 /** What every role stands on. */
@@ -33,6 +34,20 @@ export const connectRoles: Layer.Layer<Roles, never, RoleTransport> = Layer.merg
   connectRole("fee-controller", FeeControllerRpcs, FeeController),
   connectRole("settler", SettlerRpcs, Settler),
   connectRole("reward-auditor", RewardAuditorRpcs, RewardAuditor)
+)
+
+/** A node of another process: its roles and itself, as clients. */
+export const connectNode: Layer.Layer<Roles | NodeService, never, RoleTransport> = Layer.merge(connectRoles, connectRole("node", NodeRpcs, NodeService))
+
+/** Serves all of a node on a transport, for other processes. */
+export const serveNode: Layer.Layer<never, never, Roles | NodeService | RoleTransport> = Layer.mergeAll(
+  serveRole("checkpoint-watcher", CheckpointWatcherRpcs, CheckpointWatcher),
+  serveRole("tree-planner", TreePlannerRpcs, TreePlanner),
+  serveRole("prover-pool", ProverPoolRpcs, ProverPool),
+  serveRole("fee-controller", FeeControllerRpcs, FeeController),
+  serveRole("settler", SettlerRpcs, Settler),
+  serveRole("reward-auditor", RewardAuditorRpcs, RewardAuditor),
+  serveRole("node", NodeRpcs, NodeService)
 )
 
 /** A role as a supervised child: its service, the server in front of it, and its loops live and fail together. */
