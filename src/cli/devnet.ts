@@ -149,7 +149,12 @@ const printReport = Effect.fnUntraced(function*(report: DevnetReport, json: bool
   else {
     for (const update of report.updates) yield* Console.log(updateLine(update))
     yield* Console.log(`${report.checkpoints} checkpoints, ${report.blocksProven} blocks proven, ${report.proofsVerified} proofs verified by L1`)
-    for (const { credited, operator, account } of report.credits) yield* Console.log(`${operator ?? account} was credited ${ether(credited)}`)
+    for (const { blocksProven, credited, leaves, name, updates } of report.operators) {
+      yield* Console.log(`${name} proved ${blocksProven} blocks, was paid for ${leaves}, brought ${updates} updates, and was credited ${ether(credited)}`)
+    }
+    for (const { account, credited, operator } of report.credits) {
+      if (operator === null) yield* Console.log(`${account} was credited ${ether(credited)}`)
+    }
     for (const { evidence, step } of report.scenario?.seen ?? []) {
       yield* Console.log(`seen: ${step} (${Object.entries(evidence).map(([name, value]) => `${name} ${value}`).join(", ")})`)
     }
@@ -208,7 +213,7 @@ export const devnet = Command.make(
         })
         yield* Effect.raceFirst(until, running.run)
       }
-      return yield* makeReport(running, played)
+      return yield* Effect.raceFirst(makeReport(running, played), running.run)
     })
     const report = yield* Effect.scoped(run).pipe(withLog(given.json ? "Warn" : "Info", (line) => write(plainLine(line))))
     yield* printReport(report, given.json)
@@ -218,7 +223,7 @@ export const devnet = Command.make(
   Command.withExamples([
     { command: "lignum devnet", description: "Prove and settle, live in the terminal" },
     { command: "lignum devnet --until-updates 2 --json", description: "Stop after two state updates and print what happened" },
-    { command: "lignum devnet --operators 2", description: "Two prover operators that exchange proofs and race for updates" },
+    { command: "lignum devnet --operators 1", description: "One prover operator, with the whole machine" },
     { command: "lignum devnet --scenario fallback --json", description: "Play a scenario and print what was seen" },
     { command: "lignum devnet --data ./devnet", description: "Keep everything in a folder, and go on from it next time" }
   ])

@@ -2,7 +2,7 @@
  * A devnet in plain lines, for logs and pipes: one line per thing that happened.
  */
 import { formatEther } from "viem"
-import { furthestPlanner, nameOf, type News, type OperatorNews, type OperatorPicture, type Picture } from "./Feed.ts"
+import { furthestPlanner, leavesOf, nameOf, type News, type OperatorNews, type OperatorPicture, type Picture } from "./Feed.ts"
 import type { SettledUpdate } from "./Report.ts"
 
 /** An amount of wei in ether, for people. */
@@ -62,7 +62,7 @@ export const plainLines = (before: Picture, news: News): ReadonlyArray<string> =
     case "Revert":
       return [`the checkpoints after ${news.event.headNumber} are reverted: they were not proven in time`]
     case "Update":
-      return [updateLine(news.update)]
+      return [`${updateLine(news.update)}; by ${nameOf(before, news.update.submitter)}, leaves of ${leavesOf(before, news.update)}`]
     case "Operator":
       return operatorLines(before, before.operators.find(({ account }) => account === news.account)!, news.news)
   }
