@@ -38,7 +38,8 @@ export const listen = Effect.fnUntraced(function*(gossip: Gossip, rule: (message
       message.kind === "proof" ? Ref.update(seen, (all) => [...all, message.proof.id]) : Effect.void,
       rule(message)
     )
-  yield* Effect.forkScoped(gossip.receive(judge))
+  // What comes before it listens is dropped.
+  yield* Effect.forkScoped(gossip.receive(judge), { startImmediately: true })
   return { seen: Ref.get(seen), judge }
 })
 
