@@ -3,8 +3,7 @@
  *
  * Identities on the network cost nothing. A registered prover has a bond, so that only hints of those count.
  */
-import { Context, Effect, type Redacted } from "effect"
-import { Redacted as Secret } from "effect"
+import { Context, Effect, Redacted } from "effect"
 import { hashTypedData, recoverAddress } from "viem"
 import { privateKeyToAccount } from "viem/accounts"
 import { type Address, type Bytes32, HexBytes, toAddress } from "../domain/Hash.ts"
@@ -18,18 +17,18 @@ export interface HintDomain {
 }
 
 const types = {
-  Work: [{ name: "from", type: "uint64" }, { name: "to", type: "uint64" }, { name: "hash", type: "bytes32" }],
+  Atom: [{ name: "from", type: "uint64" }, { name: "to", type: "uint64" }],
   Hint: [
     { name: "prover", type: "address" },
     { name: "capacity", type: "uint32" },
-    { name: "work", type: "Work[]" },
+    { name: "atoms", type: "Atom[]" },
     { name: "issuedAt", type: "uint64" },
     { name: "expiresAt", type: "uint64" }
   ]
 } as const
 
 /** What a prover signs: EIP-712 over all fields of a hint. */
-export const hintDigest = ({ chainId, stateUpdate }: HintDomain, { capacity, expiresAt, issuedAt, prover, work }: Hint): Bytes32 =>
+export const hintDigest = ({ chainId, stateUpdate }: HintDomain, { atoms, capacity, expiresAt, issuedAt, prover }: Hint): Bytes32 =>
   hashTypedData({
     domain: { name: "lignum", version: String(messageVersion), chainId, verifyingContract: stateUpdate },
     types,
@@ -37,7 +36,7 @@ export const hintDigest = ({ chainId, stateUpdate }: HintDomain, { capacity, exp
     message: {
       prover,
       capacity,
-      work: work.map(({ from, to }) => ({ from: BigInt(from), to: BigInt(to.number), hash: to.hash })),
+      atoms: atoms.map(({ from, to }) => ({ from: BigInt(from), to: BigInt(to) })),
       issuedAt: BigInt(issuedAt),
       expiresAt: BigInt(expiresAt)
     }
@@ -65,7 +64,7 @@ export const HintSigner = Context.Reference<HintSigner | undefined>("lignum/Hint
 
 /** @param privateKey of the node's L1 account */
 export const makeHintSigner = (domain: HintDomain, privateKey: Redacted.Redacted<`0x${string}`>): HintSigner => {
-  const account = privateKeyToAccount(Secret.value(privateKey))
+  const account = privateKeyToAccount(Redacted.value(privateKey))
   const prover = toAddress(account.address)
   return {
     domain,

@@ -6,7 +6,6 @@
  */
 import { Option, Result, Schema } from "effect"
 import { BlockNumber } from "../domain/Amount.ts"
-import { BlockRef } from "../domain/Block.ts"
 import { Address, HexBytes, ProofId } from "../domain/Hash.ts"
 import { Proof } from "../domain/Proof.ts"
 
@@ -29,9 +28,9 @@ export class ProofMessage extends Schema.Class<ProofMessage>("lignum/ProofMessag
   proof: Proof
 }) {}
 
-/** A range of blocks that is being proven: the blocks after `from` up to `to`. */
-export const HintedWork = Schema.Struct({ from: BlockNumber, to: BlockRef })
-export type HintedWork = typeof HintedWork.Type
+/** What is being proven: the blocks after `from` up to `to`. Numbers are enough for advice that is forgotten within minutes. */
+export const HintedAtom = Schema.Struct({ from: BlockNumber, to: BlockNumber })
+export type HintedAtom = typeof HintedAtom.Type
 
 const Milliseconds = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 
@@ -41,7 +40,7 @@ export const HintFields = {
   /** Proofs that it runs at once. */
   capacity: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maxCapacity })),
   /** What it is proving; never more than its capacity. */
-  work: Schema.Array(HintedWork).check(Schema.isMaxLength(maxCapacity)),
+  atoms: Schema.Array(HintedAtom).check(Schema.isMaxLength(maxCapacity)),
   /** Milliseconds since 1970. The newest hint of a prover stands for all earlier ones. */
   issuedAt: Milliseconds,
   /** When it is forgotten, in milliseconds since 1970. */

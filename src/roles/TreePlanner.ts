@@ -1,7 +1,7 @@
 /**
  * The tree planner: keeps the proof forest and decides what to prove next (OC-2, OC-3).
  */
-import { Clock, Context, Duration, Effect, FiberHandle, FiberMap, Layer, Queue, Schedule, Schema, Stream, SubscriptionRef } from "effect"
+import { Clock, Context, Duration, Effect, FiberHandle, FiberMap, Layer, PubSub, Queue, Schedule, Schema, Stream, SubscriptionRef } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 import { BlockNumber, ProverPrice, Wei } from "../domain/Amount.ts"
 import type { RegisteredCheckpoint } from "../domain/Backlog.ts"
@@ -75,12 +75,37 @@ const whyIdle = (passedOver: ReadonlyArray<PassedOver>, left: number): string =>
   return left > 0 ? `${left} ${left === 1 ? "block is" : "blocks are"} left to other provers for now` : "no block waits for a proof"
 }
 
+/**
+ * A proof is not over this ledger's blocks: they are still to come, were replaced (CP-4), or belong to another chain. It was not
+ * verified. Offer it again when the ledger has grown.
+ */
+export class BlocksUnknown extends Schema.TaggedError<BlocksUnknown>()("BlocksUnknown", {
+  from: BlockNumber,
+  to: BlockNumber,
+  /** The newest block of the ledger that the planner has seen. */
+  head: BlockNumber
+}) {
+  override get message() {
+    return `the proof of blocks ${this.from + 1} to ${this.to} is not over this ledger's blocks, which end at ${this.head}`
+  }
+}
+
+/** A proof that was taken into the forest. */
+export const KeptProof = Schema.Struct({
+  proof: Proof,
+  /** Whether this node made it. */
+  own: Schema.Boolean
+})
+export type KeptProof = typeof KeptProof.Type
+
 export const TreePlannerRpcs = RpcGroup.make(
   /**
    * Offers a proof from anywhere. It is verified before it is kept (OC-1) and welcome at any time (OC-5); `false` means
    * that it was known or is behind the tip.
    */
-  Rpc.make("offer", { payload: { proof: Proof }, success: Schema.Boolean, error: ProofInvalid }),
+  Rpc.make("offer", { payload: { proof: Proof }, success: Schema.Boolean, error: Schema.Union([ProofInvalid, BlocksUnknown]) }),
+  /** Every proof that is newly kept from now on; those of a former process are not among them. A slow reader misses some. */
+  Rpc.make("kept", { success: KeptProof, stream: true }),
   /** The present view and every later one. */
   Rpc.make("changes", { success: PlannerView, stream: true })
 )
@@ -99,6 +124,7 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
       const jobs = yield* FiberMap.make<BlockHash, void, never>()
       const growth = yield* FiberHandle.make<void, LedgerUnavailable>()
       const changed = yield* Queue.sliding<void>(1)
+      const kept = yield* PubSub.sliding<KeptProof>(1_024)
 
       const genesis = (yield* ledger.genesis).ref
       /** Proofs over the ledger's present blocks, and over nothing else. */
@@ -120,19 +146,20 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
         leaves.every(({ blockHash }, i) => blocks.get(from.number + 1 + i)?.ref.hash === blockHash)
 
       // While a proof was made or verified, the ledger may have dropped its blocks (CP-4).
-      const keep = (proof: Proof) =>
+      const keep = (proof: Proof, own: boolean) =>
         Effect.suspend(() =>
-          namesLedgerBlocks(proof.statement) && forest.add(proof) ? Effect.as(Queue.offer(changed, undefined), true) : Effect.succeed(false)
+          namesLedgerBlocks(proof.statement) && forest.add(proof)
+            ? PubSub.publish(kept, { proof, own }).pipe(Effect.andThen(Queue.offer(changed, undefined)), Effect.as(true))
+            : Effect.succeed(false)
         )
 
       const offer = Effect.fn("TreePlanner.offer")(function*({ proof }: { readonly proof: Proof }) {
         if (proof.statement.to.number <= forest.tip.number) return false
-        if (!namesLedgerBlocks(proof.statement)) {
-          return yield* new ProofInvalid({ reason: `it starts behind block ${proof.statement.from.number} and is not over this ledger's blocks` })
-        }
+        const { from, to } = proof.statement
+        if (!namesLedgerBlocks(proof.statement)) return yield* new BlocksUnknown({ from: from.number, to: to.number, head: head.number })
         yield* proofs.verify(proof)
         yield* store.putProof(proof)
-        return yield* keep(proof)
+        return yield* keep(proof, false)
       })
 
       // It is planned again by the next change. The pause grows while nothing succeeds: then the prover is broken, not the block.
@@ -142,7 +169,7 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
       const prove = (block: BlockRef) =>
         pool.proveBlock({ block }).pipe(
           Effect.tap(() => Effect.sync(() => (failuresInRow = 0))),
-          Effect.flatMap(keep),
+          Effect.flatMap((proof) => keep(proof, true)),
           Effect.catchTags({
             ProvingFailed: (failure) => Effect.andThen(Effect.logWarning(failure.message), pause),
             // The ledger is about to say the same; until then there is nothing to do about this block.
@@ -260,6 +287,7 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
 
       return TreePlanner.of({
         offer,
+        kept: () => Stream.fromPubSub(kept),
         changes: () => SubscriptionRef.changes(view).pipe(Stream.filter((one) => one !== undefined))
       })
     })
