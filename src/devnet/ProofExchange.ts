@@ -19,7 +19,7 @@ const give = (from: Operator, to: Operator) => {
         if (given.has(id) || proof.statement.leaves.some(({ prover }) => prover !== from.account)) return Effect.void
         return receiver.offer({ proof }).pipe(
           Effect.tap(() => Effect.sync(() => given.add(id))),
-          Effect.catchTag("ProofInvalid", ({ message }) => Effect.logDebug(`${to.name} did not take a proof of ${from.name}: ${message}`))
+          Effect.catchTag(["ProofInvalid", "BlocksUnknown"], ({ message }) => Effect.logDebug(`${to.name} did not take a proof of ${from.name}: ${message}`))
         )
       }, { discard: true })
     )

@@ -9,6 +9,7 @@ export const roleNames = [
   "checkpoint-watcher",
   "tree-planner",
   "prover-pool",
+  "proof-exchange",
   "fee-controller",
   "settler",
   "reward-auditor"

@@ -1,107 +1,342 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Forest } from "../../src/domain/Forest.ts"
-import type { Proof } from "../../src/domain/Proof.ts"
-import { seededRandom } from "../../src/ledger/SeededRandom.ts"
-import { range, ref } from "./builders.ts"
+import { Forest, type Piece } from "../../src/domain/Forest.ts"
+import { ProofId, toHex32 } from "../../src/domain/Hash.ts"
+import { type SeededRandom, seededRandom } from "../../src/ledger/SeededRandom.ts"
 
-/** Every way to continue the tip with the given proofs, tried one by one: the oracle. */
-const covers = (tip: string, proofs: ReadonlyArray<Proof>): ReadonlyArray<ReadonlyArray<Proof>> => [
-  [],
-  ...proofs.filter(({ statement }) => statement.from.hash === tip).flatMap((proof) =>
-    covers(proof.statement.to.hash, proofs).map((rest) => [proof, ...rest])
-  )
-]
+/** A piece whose id is a small number. */
+const piece = (from: number, to: number, id = 1000 * from + to): Piece => ({ from, to, id: ProofId.make(toHex32(BigInt(id))) })
 
-const gas = (cover: ReadonlyArray<Proof>) => cover.reduce((sum, { statement }) => sum + statement.proverGas, 0n)
+const ids = (pieces: ReadonlyArray<Piece>) => pieces.map(({ id }) => Number(id))
 
-const reach = (cover: ReadonlyArray<Proof>) => cover.at(-1)?.statement.to.number ?? 0
+/** Everything that a forest knows, by definition: every list of pieces is written down and compared. */
+class Oracle {
+  tip: number
+  floor: number
+  gas: Array<bigint> = []
+  pieces = new Map<ProofId, Piece>()
+  readonly start: number
 
-const heaviestOf = (tip: string, proofs: ReadonlyArray<Proof>): ReadonlyArray<Proof> =>
-  [...covers(tip, proofs)].sort((a, b) => {
-    if (gas(a) !== gas(b)) return gas(a) > gas(b) ? -1 : 1
-    if (reach(a) !== reach(b)) return reach(b) - reach(a)
-    if (a.length !== b.length) return a.length - b.length
-    for (const [i, { id }] of a.entries()) if (id !== b[i]!.id) return id < b[i]!.id ? -1 : 1
-    return 0
-  })[0]!
+  constructor(tip: number) {
+    this.start = this.tip = this.floor = tip
+  }
 
-const ids = (proofs: ReadonlyArray<Proof>) => proofs.map(({ id }) => id)
+  get head() {
+    return this.start + this.gas.length
+  }
+
+  add(added: Piece): boolean {
+    if (added.to <= this.tip || added.from < this.floor || this.pieces.has(added.id)) return false
+    this.pieces.set(added.id, added)
+    return true
+  }
+
+  drop(goes: (piece: Piece) => boolean): ReadonlyArray<Piece> {
+    const gone = [...this.pieces.values()].filter(goes)
+    for (const { id } of gone) this.pieces.delete(id)
+    return gone
+  }
+
+  /** Every tree, from the tip on. */
+  trees(from = this.tip): ReadonlyArray<ReadonlyArray<Piece>> {
+    return [[], ...[...this.pieces.values()].filter((one) => one.from === from).flatMap((one) => this.trees(one.to).map((rest) => [one, ...rest]))]
+  }
+
+  weight(tree: ReadonlyArray<Piece>): bigint {
+    return tree.reduce((sum, { from, to }) => this.gas.slice(from - this.start, to - this.start).reduce((a, b) => a + b, sum), 0n)
+  }
+
+  reach(tree: ReadonlyArray<Piece>): number {
+    return tree.at(-1)?.to ?? this.tip
+  }
+
+  heaviest(): ReadonlyArray<Piece> {
+    return this.trees().reduce((heaviest, tree) => {
+      if (this.weight(tree) !== this.weight(heaviest)) return this.weight(tree) > this.weight(heaviest) ? tree : heaviest
+      if (this.reach(tree) !== this.reach(heaviest)) return this.reach(tree) > this.reach(heaviest) ? tree : heaviest
+      if (tree.length !== heaviest.length) return tree.length < heaviest.length ? tree : heaviest
+      const differs = tree.findIndex(({ id }, i) => id !== heaviest[i]!.id)
+      return differs >= 0 && tree[differs]!.id < heaviest[differs]!.id ? tree : heaviest
+    })
+  }
+
+  covers(number: number): boolean {
+    return [...this.pieces.values()].some(({ from, to }) => from >= this.tip && from < number && number <= to)
+  }
+}
+
+/** Every answer of a forest, against the oracle's. */
+const compare = (forest: Forest<Piece>, oracle: Oracle, say: string) => {
+  const heaviest = oracle.heaviest()
+  assert.deepStrictEqual(ids(forest.heaviest()), ids(heaviest), `${say}: heaviest`)
+  assert.deepStrictEqual([forest.tip, forest.head, forest.reach, forest.weight, forest.size],
+    [oracle.tip, oracle.head, oracle.reach(heaviest), oracle.weight(heaviest), oracle.pieces.size], say)
+  for (let blocks = 0; blocks <= 4; blocks++) {
+    assert.deepStrictEqual(ids(forest.heaviest(blocks)), ids(heaviest.filter(({ from }) => from < oracle.tip + blocks)), `${say}: first ${blocks}`)
+  }
+  for (let number = oracle.start; number <= oracle.head + 1; number++) {
+    assert.strictEqual(forest.covers(number), oracle.covers(number), `${say}: covers ${number}`)
+    let gap = Math.max(number, oracle.tip) + 1
+    while (oracle.covers(gap)) gap++
+    assert.strictEqual(forest.uncovered(number), gap > oracle.head ? undefined : gap, `${say}: uncovered after ${number}`)
+  }
+  for (const { id } of oracle.pieces.values()) assert.isTrue(forest.has(id), say)
+}
+
+/** A piece over any range of the chain, more often a short one. */
+const randomPiece = (random: SeededRandom, lowest: number, head: number): Piece => {
+  const from = lowest + random.integer(head - lowest)
+  return piece(from, from + 1 + random.integer(random.chance(1, 2) ? Math.min(2, head - from) : head - from), random.integer(1_000))
+}
+
+/** The heaviest tree of chains that are too long to write every tree down: the best way to each block from those to the blocks before. */
+const fewestPieces = (pieces: ReadonlyArray<Piece>, head: number): ReadonlyArray<Piece> => {
+  const best: Array<ReadonlyArray<Piece> | undefined> = [[]]
+  for (let to = 1; to <= head; to++) {
+    for (const one of pieces.filter((each) => each.to === to)) {
+      const before = best[one.from]
+      if (before === undefined) continue
+      const tree = [...before, one]
+      const known = best[to]
+      const differs = known?.findIndex(({ id }, i) => id !== tree[i]?.id) ?? -1
+      if (known === undefined || tree.length < known.length || (tree.length === known.length && tree[differs]!.id < known[differs]!.id)) best[to] = tree
+    }
+  }
+  return best.findLast((tree) => tree !== undefined)!
+}
+
+const shuffled = <A>(random: SeededRandom, items: ReadonlyArray<A>): Array<A> => {
+  const left = [...items]
+  return items.map(() => left.splice(random.integer(left.length), 1)[0]!)
+}
+
+const permutations = <A>(items: ReadonlyArray<A>): ReadonlyArray<ReadonlyArray<A>> =>
+  items.length === 0 ? [[]] : items.flatMap((one, i) => permutations(items.toSpliced(i, 1)).map((rest) => [one, ...rest]))
+
+const forestOf = (blocks: number, pieces: ReadonlyArray<Piece> = [], tip = 0) => {
+  const forest = new Forest<Piece>(tip)
+  for (let block = 0; block < blocks; block++) forest.append(16_000n)
+  for (const one of pieces) forest.add(one)
+  return forest
+}
 
 describe("OC-2: the heaviest tree", () => {
-  it("is the same from the same set in any order, and what trying everything finds", () => {
-    for (let history = 0; history < 60; history++) {
+  it("is what writing down every tree finds, through every history of blocks, proofs, tips, reverts and reorganisations", () => {
+    const happened = { added: 0, known: 0, truncated: 0, back: 0, forgotten: 0, deepest: 0 }
+    for (let history = 0; history < 300; history++) {
       const random = seededRandom("forest", history)
-      const proofs = Array.from({ length: 12 }, (_, tag) => {
-        const from = random.integer(8)
-        return range(from, from + 1 + random.integer(3), tag, random.chance(1, 2) ? 16_000n : 0n)
-      })
-      const expected = ids(heaviestOf(ref(0).hash, proofs))
-      for (let order = 0; order < 3; order++) {
-        const forest = new Forest(ref(0))
-        const left = [...proofs]
-        while (left.length > 0) forest.add(left.splice(random.integer(left.length), 1)[0]!)
-        assert.deepStrictEqual(ids(forest.heaviest()), expected, `history ${history}`)
+      const start = random.integer(2) * 1_000
+      const oracle = new Oracle(start)
+      const forest = new Forest<Piece>(start)
+      for (let event = 0; event < 40; event++) {
+        const chance = random.integer(100)
+        if (oracle.head === oracle.start || (chance < 35 && oracle.head - oracle.start < 12)) {
+          const gas = BigInt(random.integer(3))
+          oracle.gas.push(gas)
+          forest.append(gas)
+        } else if (chance < 78) {
+          const added = randomPiece(random, oracle.start, oracle.head)
+          // A proof is content: the same id with another range is another proof.
+          if ([...oracle.pieces.values()].some(({ from, id, to }) => id === added.id && (from !== added.from || to !== added.to))) continue
+          const isNew = oracle.add(added)
+          assert.strictEqual(forest.add(added), isNew)
+          assert.isFalse(forest.add(added), "never twice")
+          happened[isNew ? "added" : "known"]++
+        } else if (chance < 82) {
+          const number = oracle.tip + random.integer(oracle.head - oracle.tip + 1)
+          const gone = oracle.drop(({ to }) => to > number)
+          oracle.gas.length = number - oracle.start
+          assert.deepStrictEqual(ids(forest.truncate(number)).sort(), ids(gone).sort())
+          happened.truncated += gone.length
+        } else if (chance < 95) {
+          const tree = oracle.heaviest()
+          const along = tree.length > 0 && random.chance(3, 4)
+          const number = along ? tree[random.integer(Math.min(tree.length, 2))]!.to : oracle.floor + random.integer(oracle.head - oracle.floor + 1)
+          if (number < oracle.tip) happened.back++
+          oracle.tip = number
+          forest.moveTip(number)
+        } else {
+          oracle.floor += random.integer(oracle.tip - oracle.floor + 1)
+          happened.forgotten += oracle.drop(({ from }) => from < oracle.floor).length
+          forest.forget(oracle.floor)
+        }
+        compare(forest, oracle, `history ${history}, event ${event}`)
+        happened.deepest = Math.max(happened.deepest, oracle.heaviest().length)
+      }
+    }
+    for (const [what, count] of Object.entries(happened)) assert.isAbove(count, 4, what)
+  })
+
+  it("is the same in every order in which the same proofs can come", () => {
+    for (let history = 0; history < 12; history++) {
+      const random = seededRandom("forest/orders", history)
+      const oracle = new Oracle(0)
+      for (let block = 0; block < 6; block++) oracle.gas.push(BigInt(random.integer(2)))
+      while (oracle.pieces.size < 6) oracle.add(piece(...random.choose(2, 7) as [number, number], 10 * oracle.pieces.size + random.integer(10)))
+      for (const order of permutations([...oracle.pieces.values()])) {
+        const forest = new Forest<Piece>(0)
+        for (const gas of oracle.gas) forest.append(gas)
+        for (const one of order) {
+          forest.add(one)
+          forest.heaviest(2)
+        }
+        compare(forest, oracle, `history ${history}`)
       }
     }
   })
 
+  it("is found from its beginning alone where it is long, whatever was asked before", () => {
+    for (const longest of [1, 2, 5, 40, 1_500]) {
+      const random = seededRandom("forest/long", longest)
+      const head = 1_500
+      const singles = Array.from({ length: head }, (_, from) => piece(from, from + 1, 2 * from))
+      const others = Array.from({ length: 2_500 }, (_, i) => {
+        const from = random.integer(head)
+        return piece(from, Math.min(from + 1 + random.integer(longest), head), 2 * i + 1)
+      })
+      const set = shuffled(random, [...singles, ...others])
+      const forest = forestOf(head)
+      const known: Array<Piece> = []
+      for (const [i, one] of set.entries()) {
+        forest.add(one)
+        known.push(one)
+        if (i % 7 === 0) forest.heaviest(random.integer(200))
+        if (i % 500 !== 0 && i !== set.length - 1) continue
+        const expected = fewestPieces(known, head)
+        for (const blocks of [1, 10, 100, Infinity]) {
+          assert.deepStrictEqual(ids(forest.heaviest(blocks)), ids(expected.filter(({ from }) => from < blocks)), `up to ${longest}: first ${blocks} of ${i}`)
+        }
+      }
+      assert.strictEqual(forest.reach, head)
+      // A tip that moves along the tree leaves the rest of it as it was.
+      const tree = forest.heaviest()
+      forest.moveTip(tree[tree.length >> 1]!.to)
+      assert.deepStrictEqual(ids(forest.heaviest()), ids(tree.slice((tree.length >> 1) + 1)))
+    }
+  })
+
   it("takes more prover gas before fewer pieces, and fewer pieces before lower ids", () => {
-    const forest = new Forest(ref(0))
-    const [one, two, both] = [range(0, 1), range(1, 2), range(0, 2)]
-    forest.add(one)
-    forest.add(two)
-    assert.deepStrictEqual(ids(forest.heaviest()), ids([one, two]))
-    forest.add(both)
-    assert.deepStrictEqual(ids(forest.heaviest()), ids([both]))
-    const longer = range(2, 3)
-    forest.add(longer)
-    assert.deepStrictEqual(ids(forest.heaviest()), ids([both, longer]))
+    const forest = forestOf(3, [piece(0, 1, 1), piece(1, 2, 2)])
+    assert.deepStrictEqual(ids(forest.heaviest()), [1, 2])
+    forest.add(piece(0, 2, 9))
+    assert.deepStrictEqual(ids(forest.heaviest()), [9])
+    forest.add(piece(0, 2, 8))
+    assert.deepStrictEqual(ids(forest.heaviest()), [8])
+    forest.add(piece(2, 3, 7))
+    assert.deepStrictEqual(ids(forest.heaviest()), [8, 7])
+    assert.strictEqual(forest.weight, 48_000n)
+  })
+
+  it("lets the first ids that differ decide, not the last", () => {
+    const forest = forestOf(5, [piece(0, 1, 20), piece(1, 4, 9), piece(0, 3, 30), piece(3, 4, 1)])
+    assert.deepStrictEqual(ids(forest.heaviest()), [20, 9])
+    forest.add(piece(0, 2, 10))
+    assert.deepStrictEqual(ids(forest.heaviest()), [20, 9], "a lower id that leads nowhere")
+    forest.add(piece(2, 4, 99))
+    assert.deepStrictEqual(ids(forest.heaviest()), [10, 99])
+    forest.add(piece(4, 5, 0))
+    assert.deepStrictEqual(ids(forest.heaviest(1)), [10])
   })
 
   it("counts idle blocks, which use no prover gas", () => {
-    const forest = new Forest(ref(0))
-    forest.add(range(0, 1, 0, 0n))
-    forest.add(range(1, 2, 0, 0n))
+    const forest = new Forest<Piece>(0)
+    forest.append(0n)
+    forest.append(0n)
+    forest.add(piece(0, 1))
+    forest.add(piece(1, 2))
     assert.strictEqual(forest.heaviest().length, 2)
+    assert.strictEqual(forest.reach, 2)
   })
 
   it("does not see over a gap", () => {
-    const forest = new Forest(ref(0))
-    forest.add(range(1, 4))
+    const forest = forestOf(4, [piece(1, 4)])
     assert.deepStrictEqual(forest.heaviest(), [])
-    forest.add(range(0, 1))
-    assert.strictEqual(forest.heaviest().length, 2)
+    assert.strictEqual(forest.reach, 0)
+    forest.add(piece(0, 1))
+    assert.deepStrictEqual(ids(forest.heaviest()), ids([piece(0, 1), piece(1, 4)]))
+    assert.strictEqual(forest.reach, 4)
+  })
+})
+
+describe("OC-3: what no proof covers", () => {
+  it("is found up to the head, beyond gaps and over them", () => {
+    const forest = forestOf(6, [piece(2, 4), piece(3, 4)])
+    assert.deepStrictEqual([1, 2, 3, 4, 5].map((n) => forest.covers(n)), [false, false, true, true, false])
+    assert.deepStrictEqual([0, 1, 2, 4, 5, 6].map((n) => forest.uncovered(n)), [1, 2, 5, 5, 6, undefined])
+    forest.append(0n)
+    assert.strictEqual(forest.uncovered(6), 7)
   })
 
-  it("knows what any proof covers, in the heaviest tree or beyond a gap", () => {
-    const forest = new Forest(ref(0))
-    forest.add(range(2, 4))
-    forest.add(range(3, 4))
-    assert.deepStrictEqual([1, 2, 3, 4].map((n) => forest.covers(ref(n).hash)), [false, false, true, true])
-    forest.moveTip(ref(4))
-    assert.isFalse(forest.covers(ref(4).hash))
+  it("counts a piece that starts behind the tip as if it were not there, until the tip comes back", () => {
+    const forest = forestOf(4, [piece(0, 3)])
+    forest.moveTip(1)
+    assert.strictEqual(forest.uncovered(1), 2)
+    assert.isFalse(forest.covers(3))
+    forest.moveTip(0)
+    assert.strictEqual(forest.uncovered(0), 4)
+    assert.strictEqual(forest.reach, 3)
   })
 
-  it("CP-4: forgets every proof over a block that was replaced, and keeps those beside it", () => {
-    const forest = new Forest(ref(0))
-    for (const proof of [range(0, 1), range(1, 2), range(0, 3), range(2, 3)]) forest.add(proof)
-    forest.drop(ref(2).hash)
-    assert.deepStrictEqual([1, 2, 3].map((n) => forest.covers(ref(n).hash)), [true, false, true])
-    assert.deepStrictEqual(ids(forest.heaviest()), ids([range(0, 1)]))
-    forest.drop(ref(9).hash)
-    assert.isTrue(forest.add(range(1, 2)), "it is new again")
-    assert.deepStrictEqual(ids(forest.heaviest()), ids([range(0, 1), range(1, 2), range(2, 3)]))
+  it("keeps its answers while the chain grows and is forgotten for a long time", () => {
+    const forest = new Forest<Piece>(1_000_000)
+    for (let number = 1_000_001; number <= 1_003_000; number++) {
+      forest.append(1n)
+      if (number % 3 !== 0) forest.add(piece(number - 1, number, number))
+      if (number % 10 !== 0) continue
+      forest.moveTip(number - 10)
+      forest.forget(number - 20)
+      const open: Array<number> = []
+      for (let gap = forest.uncovered(0); gap !== undefined; gap = forest.uncovered(gap)) open.push(gap)
+      assert.deepStrictEqual(open, Array.from({ length: 10 }, (_, i) => number - 9 + i).filter((n) => n % 3 === 0))
+      assert.isAtMost(forest.size, 20)
+    }
+  })
+})
+
+describe("the forest's edges", () => {
+  it("CP-4: drops the proofs over blocks that were replaced, says which, and takes proofs of the new ones", () => {
+    const [one, two, over, three] = [piece(0, 1), piece(1, 2), piece(0, 3), piece(2, 3)]
+    const forest = forestOf(3, [one, two, over, three])
+    assert.deepStrictEqual(ids(forest.truncate(1)).sort(), ids([two, over, three]).sort())
+    assert.deepStrictEqual(ids(forest.heaviest()), ids([one]))
+    assert.deepStrictEqual([forest.head, forest.reach], [1, 1])
+    assert.throws(() => forest.add(two), /no range of blocks up to 1/)
+    forest.append(16_000n)
+    assert.isTrue(forest.add(two), "it is new again")
+    assert.deepStrictEqual(ids(forest.heaviest()), ids([one, two]))
+    assert.deepStrictEqual(forest.truncate(7), [], "there is nothing above the head")
   })
 
-  it("says whether a proof is new, and forgets what lies behind the tip", () => {
-    const forest = new Forest(ref(0))
-    assert.isTrue(forest.add(range(0, 1)))
-    assert.isFalse(forest.add(range(0, 1)))
-    forest.add(range(1, 2))
-    forest.moveTip(ref(1))
-    assert.deepStrictEqual(ids(forest.heaviest()), ids([range(1, 2)]))
-    assert.isFalse(forest.add(range(0, 1)), "behind the tip")
-    forest.moveTip(ref(2))
-    assert.deepStrictEqual(forest.heaviest(), [])
+  it("keeps what lies behind the tip for the tip's return, until it is forgotten", () => {
+    const pieces = [piece(0, 1), piece(1, 2), piece(2, 3)]
+    const forest = forestOf(3, pieces)
+    forest.moveTip(2)
+    assert.deepStrictEqual(ids(forest.heaviest()), ids(pieces.slice(2)))
+    assert.isFalse(forest.add(piece(0, 2)), "it ends at the tip")
+    forest.moveTip(0)
+    assert.deepStrictEqual(ids(forest.heaviest()), ids(pieces))
+    forest.moveTip(2)
+    forest.forget(1)
+    assert.isFalse(forest.has(pieces[0]!.id))
+    forest.moveTip(1)
+    assert.deepStrictEqual(ids(forest.heaviest()), ids(pieces.slice(1)))
+    assert.isFalse(forest.add(piece(0, 3)), "it starts behind what was forgotten")
+  })
+
+  it("takes a tip that the ledger has not shown yet", () => {
+    const forest = forestOf(2, [piece(0, 2)])
+    forest.moveTip(5)
+    assert.deepStrictEqual([forest.head, forest.reach, forest.uncovered(0)], [5, 5, undefined])
+    forest.append(16_000n)
+    assert.isTrue(forest.add(piece(5, 6)))
+    assert.strictEqual(forest.reach, 6)
+  })
+
+  it("refuses what cannot be", () => {
+    const forest = forestOf(4, [], 3)
+    assert.throws(() => forest.add(piece(4, 4)), RangeError)
+    assert.throws(() => forest.add(piece(6, 8)), RangeError)
+    assert.throws(() => forest.moveTip(2), /was forgotten/)
+    assert.throws(() => forest.truncate(2), /behind the tip/)
+    assert.throws(() => forest.forget(4), /beyond the tip/)
   })
 })
