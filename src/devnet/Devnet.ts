@@ -3,6 +3,8 @@
  * stand-in; chain, contracts, proofs, certificates and money are real.
  */
 import { Context, Deferred, Duration, Effect, Layer, Stream } from "effect"
+import { once } from "node:events"
+import { type AddressInfo, createServer } from "node:net"
 import { join } from "node:path"
 import type { CertificateDomain } from "../domain/Checkpoint.ts"
 import { L1PollInterval } from "../l1/Follower.ts"
@@ -22,7 +24,6 @@ import { openDataFolder } from "./DataFolder.ts"
 import type { DevnetConfig } from "./DevnetConfig.ts"
 import { configureOperator, connectOperator } from "./Operator.ts"
 import { startProcess } from "./OperatorProcess.ts"
-import { exchangeProofs } from "./ProofExchange.ts"
 import { endowReserve, registerProver } from "./Registration.ts"
 import { followReverts } from "./RevertFollower.ts"
 import { announceRpcDoor, openRpcDoor } from "./RpcDoor.ts"
@@ -38,6 +39,19 @@ const processSupervision: SupervisorOptions = {
   maxBackoff: "10 seconds",
   restartLimit: { times: 6, within: "2 minutes" }
 }
+
+/**
+ * Ports of loopback that nobody listens on. Each operator must know the others' before any of them runs, and when one is restarted its
+ * own must stay; should somebody else take one meanwhile, that operator's process says so.
+ */
+const freePorts = (count: number) =>
+  Effect.promise(async () => {
+    const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"))
+    await Promise.all(servers.map((server) => once(server, "listening")))
+    const ports = servers.map((server) => (server.address() as AddressInfo).port)
+    await Promise.all(servers.map((server) => once(server.close(), "close")))
+    return ports
+  })
 
 /** Serves the ledger to the operators' processes; answers where, and the file of the secret that they need. */
 const serveLedger = Effect.fnUntraced(function*(folder: string) {
@@ -73,7 +87,8 @@ export const startDevnet = Effect.fnUntraced(function*(config: DevnetConfig) {
 
   const { deployment, url } = chain
   const ledger = yield* Effect.provideContext(serveLedger(folder), consensus)
-  yield* Effect.forEach(config.operators, (_, index) => configureOperator(config, chain, folder, index, ledger), { discard: true })
+  const ports = yield* freePorts(config.operators.length)
+  yield* Effect.forEach(config.operators, (_, index) => configureOperator(config, { chain, folder, ledger, ports }, index), { discard: true })
   const processes = yield* supervise(
     operators.map(({ config, name }) => ({ name, start: Effect.map(startProcess(name, config), ({ ended }) => ended) })),
     processSupervision
@@ -98,7 +113,6 @@ export const startDevnet = Effect.fnUntraced(function*(config: DevnetConfig) {
   // anvil takes nothing back by itself.
   yield* followReverts({ confirmations: 1 }).pipe(Effect.provideContext(rollup), Effect.forkScoped)
 
-  yield* exchangeProofs(operators.filter((_, index) => config.operators[index]!.exchangesProofs))
   if (door !== undefined) yield* announceRpcDoor(door, folder)
   return {
     config,

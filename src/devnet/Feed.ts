@@ -12,6 +12,7 @@ import { BlockNumber } from "../domain/Amount.ts"
 import { NodeService } from "../node/NodeService.ts"
 import type { ChildStatus } from "../node/Supervisor.ts"
 import { FeeController, type PriceView } from "../roles/FeeController.ts"
+import { type ExchangeView, ProofExchange } from "../roles/ProofExchange.ts"
 import { type PoolStatus, ProverPool } from "../roles/ProverPool.ts"
 import { type AuditReport, RewardAuditor } from "../roles/RewardAuditor.ts"
 import { Settler, type SettlerStatus } from "../roles/Settler.ts"
@@ -27,6 +28,7 @@ export type OperatorNews =
   | { readonly _tag: "Settler"; readonly status: SettlerStatus }
   | { readonly _tag: "Price"; readonly view: PriceView }
   | { readonly _tag: "Audit"; readonly report: AuditReport }
+  | { readonly _tag: "Exchange"; readonly view: ExchangeView }
   | { readonly _tag: "Roles"; readonly roles: ReadonlyArray<ChildStatus> }
   | { readonly _tag: "Process"; readonly process: ChildStatus }
 
@@ -46,6 +48,7 @@ export interface OperatorPicture {
   readonly settler: SettlerStatus | undefined
   readonly price: PriceView | undefined
   readonly audit: AuditReport | undefined
+  readonly exchange: ExchangeView | undefined
   readonly roles: ReadonlyArray<ChildStatus>
   /** How the process is that all this runs in. */
   readonly process: ChildStatus | undefined
@@ -74,6 +77,7 @@ export const emptyPicture = (operators: ReadonlyArray<Pick<Operator, "account" |
     settler: undefined,
     price: undefined,
     audit: undefined,
+    exchange: undefined,
     roles: [],
     process: undefined
   }))
@@ -111,6 +115,8 @@ const paintOperator = (operator: OperatorPicture, news: OperatorNews): OperatorP
       return { ...operator, price: news.view }
     case "Audit":
       return { ...operator, audit: news.report }
+    case "Exchange":
+      return { ...operator, exchange: news.view }
     case "Roles":
       return { ...operator, roles: news.roles }
     case "Process":
@@ -178,6 +184,7 @@ const operatorNews = ({ account, node }: Operator): Stream.Stream<News> =>
     Stream.map(Context.get(node, Settler).changes(), (status): OperatorNews => ({ _tag: "Settler", status })),
     Stream.map(Context.get(node, FeeController).changes(), (view): OperatorNews => ({ _tag: "Price", view })),
     Stream.map(Context.get(node, RewardAuditor).changes(), (report): OperatorNews => ({ _tag: "Audit", report })),
+    Stream.map(Context.get(node, ProofExchange).changes(), (view): OperatorNews => ({ _tag: "Exchange", view })),
     Stream.map(Context.get(node, NodeService).changes(), ({ roles }): OperatorNews => ({ _tag: "Roles", roles }))
   ], { concurrency: "unbounded" }).pipe(Stream.map((news): News => ({ _tag: "Operator", account, news })))
 

@@ -104,11 +104,11 @@ const childMark = ({ name, restarts, state }: ChildStatus): string =>
 const roleLines = ({ operators }: Picture): ReadonlyArray<string> => {
   const [only, ...others] = operators
   if (others.length === 0) return [`${label("roles")} ${only!.roles.map(childMark).join("  ")}`]
-  return operators.map(({ name, process, roles }, i) => {
+  return operators.map(({ exchange, name, process, roles }, i) => {
     const running = roles.filter(({ state }) => state === "running").length
     const odd = roles.filter(({ restarts, state }) => state !== "running" || restarts > 0)
     return `${label(i === 0 ? "nodes" : "")} ${childMark(process ?? { name, state: "starting", restarts: 0, lastFailure: null })} ` +
-      `${dim(`${running} of ${roles.length} roles run`)}${odd.map((role) => `  ${childMark(role)}`).join("")}`
+      `${dim(`${running} of ${roles.length} roles run, ${exchange?.gossip.peers.length ?? 0} peers`)}${odd.map((role) => `  ${childMark(role)}`).join("")}`
   })
 }
 

@@ -65,11 +65,30 @@ const turnsOf = ({ ledger, operators }: DevnetConfig, index: number) => {
   return place < 0 ? {} : { turns: { place, of: exchanging.length, grace: Duration.max(Duration.times(ledger.blockTime, 2), Duration.seconds(20)) } }
 }
 
+/** How an operator that exchanges proofs reaches those that do, too. */
+const gossipOf = ({ operators }: DevnetConfig, ports: ReadonlyArray<number>, index: number) => {
+  const addressOf = (port: number) => `/ip4/127.0.0.1/tcp/${port}`
+  const others = ports.filter((_, i) => i !== index && operators[i]!.exchangesProofs)
+  return operators[index]!.exchangesProofs && others.length > 0
+    ? { gossip: { listen: [addressOf(ports[index]!)] as const, bootstrap: others.map(addressOf), mdns: false } }
+    : {}
+}
+
 /** How much nicer each operator is to the machine than the one before it: of three, the first is fast, the third slow. */
 const nicenessStep = 5
 
+/** What the operators of a devnet have in common. */
+interface Surroundings {
+  readonly chain: DevnetChain
+  readonly folder: string
+  /** Where the ledger is served, and the file of the secret for it. */
+  readonly ledger: SocketAddress & { readonly secretFile: string }
+  /** Where each operator listens for the others. */
+  readonly ports: ReadonlyArray<number>
+}
+
 /** What an operator's node is told. */
-const nodeConfig = (config: DevnetConfig, chain: DevnetChain, folder: string, index: number, ledger: SocketAddress & { readonly secretFile: string }) => {
+const nodeConfig = (config: DevnetConfig, { chain, folder, ledger, ports }: Surroundings, index: number) => {
   const policy = config.operators[index]!
   const { data, key, secret } = files(folder, index)
   return new NodeConfig({
@@ -91,6 +110,7 @@ const nodeConfig = (config: DevnetConfig, chain: DevnetChain, folder: string, in
       ...(config.proverCommand === undefined ? {} : { command: config.proverCommand })
     },
     work: { reservationPrice: policy.reservationPrice, ...turnsOf(config, index) },
+    ...gossipOf(config, ports, index),
     settling: {
       when: policy.settling,
       blocksPerUpdate: config.blocksPerUpdate,
@@ -109,16 +129,10 @@ const nodeConfig = (config: DevnetConfig, chain: DevnetChain, folder: string, in
 }
 
 /** Writes what an operator's process reads when it starts: its configuration, and the key of its L1 account. */
-export const configureOperator = Effect.fnUntraced(function*(
-  config: DevnetConfig,
-  chain: DevnetChain,
-  folder: string,
-  index: number,
-  ledger: SocketAddress & { readonly secretFile: string }
-) {
+export const configureOperator = Effect.fnUntraced(function*(config: DevnetConfig, surroundings: Surroundings, index: number) {
   const fs = yield* FileSystem.FileSystem
-  const { config: file, key } = files(folder, index)
+  const { config: file, key } = files(surroundings.folder, index)
   yield* writePrivateFile(key, operatorAccount(index).privateKey)
-  const text = yield* Effect.orDie(Schema.encodeEffect(NodeConfigJson)(nodeConfig(config, chain, folder, index, ledger)))
+  const text = yield* Effect.orDie(Schema.encodeEffect(NodeConfigJson)(nodeConfig(config, surroundings, index)))
   yield* fs.writeFileString(file, `${JSON.stringify(JSON.parse(text), undefined, 2)}\n`)
 })

@@ -34,6 +34,10 @@ const operatorLines = (before: Picture, operator: OperatorPicture, news: Operato
         ...news.report.alarms.map((alarm) => `ALARM ${operator.name}: ${alarm}`)
       ]
     }
+    case "Exchange": {
+      const known = new Set(operator.exchange?.gossip.cutOff.map(({ at, id }) => `${id} ${at}`))
+      return news.view.gossip.cutOff.filter(({ at, id }) => !known.has(`${id} ${at}`)).map(({ id, reason }) => `${operator.name} cut the peer ${id} off: ${reason}`)
+    }
     case "Roles":
       return news.roles.flatMap((role) => {
         const restarts = operator.roles.find(({ name }) => name === role.name)?.restarts ?? 0

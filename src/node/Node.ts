@@ -1,11 +1,13 @@
 /**
- * A prover node as it is configured: its ports, its six supervised roles, and the doors through which it can be asked.
+ * A prover node as it is configured: its ports, its supervised roles, and the doors through which it can be asked.
  */
 import { Context, Duration, Effect, FileSystem, Layer, Redacted, Schema } from "effect"
 import { join } from "node:path"
 import { ProverGas } from "../domain/Amount.ts"
 import { devnetSchedule } from "../domain/ProverGasSchedule.ts"
-import { readDeployment } from "../l1/Deploy.ts"
+import { type HintDomain, HintSigner, makeHintSigner } from "../gossip/HintSignature.ts"
+import * as Libp2pGossip from "../gossip/Libp2pGossip.ts"
+import { type Deployment, readDeployment } from "../l1/Deploy.ts"
 import { L1PollInterval } from "../l1/Follower.ts"
 import { L1 } from "../l1/L1.ts"
 import { makeL1GasPrice } from "../l1/L1GasPrice.ts"
@@ -40,6 +42,15 @@ const readL1Key = (path: string) =>
       ? Effect.succeed(text as Redacted.Redacted<`0x${string}`>)
       : Effect.fail(new PrivateFileUnusable({ path, reason: "it is no private key, which is 0x and 64 hexadecimal digits" })))
 
+/** The other provers, and the signature that makes them listen. */
+const peersOf = ({ data, gossip }: NodeConfig, { chainId, stateUpdate }: Deployment, privateKey: Redacted.Redacted<`0x${string}`>) => {
+  const domain: HintDomain = { chainId: BigInt(chainId), stateUpdate }
+  return gossip === undefined ? Layer.empty : Layer.merge(
+    Libp2pGossip.layer({ domain, ...gossip, identityFile: join(data, "peer.key") }),
+    Layer.succeed(HintSigner, makeHintSigner(domain, privateKey))
+  )
+}
+
 /** The node's ports, as layers that are built together. */
 const portsOf = Effect.fnUntraced(function*(config: NodeConfig) {
   const { l1, ledger, proving } = config
@@ -55,6 +66,7 @@ const portsOf = Effect.fnUntraced(function*(config: NodeConfig) {
       deployedAt: deployment.block
     })),
     Layer.provide(RemoteLedger.layer, Layer.succeed(RoleTransport, transport)),
+    peersOf(config, deployment, privateKey),
     SqliteStore.layer.pipe(Layer.provide(layerSqlite(join(config.data, "node.db"), { exclusive: true, busyTimeout: "1 second" }))),
     Groth16.layer({
       keys,

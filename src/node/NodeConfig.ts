@@ -68,6 +68,15 @@ export const WorkConfig = Schema.Struct({
   turns: Schema.optionalKey(Schema.Struct({ place: Schema.Int, of: natural, grace: duration }))
 })
 
+export const GossipConfig = Schema.Struct({
+  /** Where other provers can reach this one, as multiaddresses like /ip4/0.0.0.0/tcp/9000. */
+  listen: Schema.NonEmptyArray(Schema.String),
+  /** Peers to hold on to. Without any that are chosen well, a node can be surrounded by one that has many names. */
+  bootstrap: defaulting(Schema.Array(Schema.String), []),
+  /** Whether peers are looked for on the local network, too. */
+  mdns: defaulting(Schema.Boolean, false)
+})
+
 export const SettlingConfig = Schema.Struct({
   /** Whether it brings updates whenever it can, or in its own turns only, after the race (ST-5, ST-6). */
   when: defaulting(Schema.Literals(["race", "turns"]), "race"),
@@ -107,6 +116,8 @@ export class NodeConfig extends Schema.Class<NodeConfig>("lignum/NodeConfig")({
   ledger: Remote,
   proving: ProvingConfig,
   work: defaulting(WorkConfig, WorkConfig.make({})),
+  /** The network of the other provers; without it, the node works alone. */
+  gossip: Schema.optionalKey(GossipConfig),
   settling: SettlingConfig,
   /** Without it, the node never flags. */
   flagging: Schema.optionalKey(FlaggingConfig),

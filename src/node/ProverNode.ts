@@ -47,6 +47,7 @@ export const serveNode: Layer.Layer<never, never, Roles | NodeService | RoleTran
   serveRole("checkpoint-watcher", CheckpointWatcherRpcs, CheckpointWatcher),
   serveRole("tree-planner", TreePlannerRpcs, TreePlanner),
   serveRole("prover-pool", ProverPoolRpcs, ProverPool),
+  serveRole("proof-exchange", ProofExchangeRpcs, ProofExchange),
   serveRole("fee-controller", FeeControllerRpcs, FeeController),
   serveRole("settler", SettlerRpcs, Settler),
   serveRole("reward-auditor", RewardAuditorRpcs, RewardAuditor),
