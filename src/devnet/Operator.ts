@@ -74,8 +74,8 @@ const gossipOf = ({ operators }: DevnetConfig, ports: ReadonlyArray<number>, ind
     : {}
 }
 
-/** How much nicer each operator is to the machine than the one before it: of three, the first is fast, the third slow. */
-const nicenessStep = 5
+/** How much nicer the threads of each operator are to the machine than those of the one before it: where cores are scarce, it is slower. */
+const nicenessStep = 2
 
 /** What the operators of a devnet have in common. */
 interface Surroundings {
