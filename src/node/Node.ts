@@ -15,6 +15,7 @@ import * as ViemL1 from "../l1/ViemL1.ts"
 import * as RemoteLedger from "../ledger/RemoteLedger.ts"
 import { loadKeys } from "../proofs/CircuitKeys.ts"
 import * as Groth16 from "../proofs/Groth16.ts"
+import { verifyingKeysHash } from "../proofs/VerifierKeys.ts"
 import { FeeController, FeeControllerRpcs, FeeOptions } from "../roles/FeeController.ts"
 import { SettlerOptions } from "../roles/Settler.ts"
 import { PlannerOptions } from "../roles/TreePlanner.ts"
@@ -42,6 +43,21 @@ const readL1Key = (path: string) =>
       ? Effect.succeed(text as Redacted.Redacted<`0x${string}`>)
       : Effect.fail(new PrivateFileUnusable({ path, reason: "it is no private key, which is 0x and 64 hexadecimal digits" })))
 
+/** The keys are not those that L1 verifies with: whatever they prove, L1 refuses. */
+export class KeysForeign extends Schema.TaggedError<KeysForeign>()("KeysForeign", { keys: Schema.String, addressesFile: Schema.String }) {
+  override get message() {
+    return `the contracts of ${this.addressesFile} verify with other keys than those in ${this.keys}: L1 would refuse every proof; use the keys of that deployment`
+  }
+}
+
+/** The proving keys, if L1 believes what they prove. */
+const loadKeysFor = Effect.fnUntraced(function*({ l1: { addressesFile }, proving }: NodeConfig, deployment: Deployment) {
+  const keys = yield* loadKeys(proving.keys)
+  const hash = verifyingKeysHash({ block: keys.block.verifyingKey, ancestry: keys.ancestry.verifyingKey })
+  if (hash !== deployment.verifyingKeys) return yield* new KeysForeign({ keys: proving.keys, addressesFile })
+  return keys
+})
+
 /** The other provers, and the signature that makes them listen. */
 const peersOf = ({ data, gossip }: NodeConfig, { chainId, stateUpdate }: Deployment, privateKey: Redacted.Redacted<`0x${string}`>) => {
   const domain: HintDomain = { chainId: BigInt(chainId), stateUpdate }
@@ -56,7 +72,7 @@ const portsOf = Effect.fnUntraced(function*(config: NodeConfig) {
   const { l1, ledger, proving } = config
   const deployment = yield* readDeployment(l1.addressesFile)
   const privateKey = yield* readL1Key(l1.keyFile)
-  const keys = yield* loadKeys(proving.keys)
+  const keys = yield* loadKeysFor(config, deployment)
   const transport = SocketTransport.connecting({ secret: yield* readSecret(ledger.secretFile), locate: Effect.succeed(ledger) })
   return Layer.mergeAll(
     Layer.provide(ViemL1.layer, Layer.succeed(ViemL1.ViemL1Options, {

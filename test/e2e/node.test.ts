@@ -1,6 +1,6 @@
 /** `lignum node` as a process: how it starts, what it refuses, and how it ends. */
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Schema } from "effect"
+import { Duration, Effect, Schema } from "effect"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -12,7 +12,8 @@ import { toHex } from "viem"
 import { devnetParameters } from "../../src/devnet/DevnetConfig.ts"
 import { DevnetLedgerConfig } from "../../src/ledger/DevnetLedgerConfig.ts"
 import { NodeConfig, NodeConfigJson } from "../../src/node/NodeConfig.ts"
-import { devnetKeysDirectory } from "../../src/proofs/CircuitKeys.ts"
+import { devnetKeysDirectory, loadVerifyingKeys } from "../../src/proofs/CircuitKeys.ts"
+import { verifyingKeysHash } from "../../src/proofs/VerifierKeys.ts"
 import { lignum } from "./lignum.ts"
 
 const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url))
@@ -32,7 +33,7 @@ const inFolder = async (use: (folder: string, config: string) => Promise<void>) 
       block: 1,
       ...Object.fromEntries(["registry", "provers", "stateUpdate", "vault", "feeSignal", "groth16"].map((name, i) => [name, address(String(i + 1))])),
       genesis: toHex(1n, { size: 32 }),
-      verifyingKeys: toHex(2n, { size: 32 })
+      verifyingKeys: verifyingKeysHash(await Effect.runPromise(loadVerifyingKeys()))
     }))
     writeFileSync(config, Schema.encodeSync(NodeConfigJson)(new NodeConfig({
       data: "data",
@@ -110,6 +111,11 @@ describe("lignum node", () => {
       rmSync(key)
       writeFileSync(key, "0x1", { mode: 0o600 })
       await refused(/l1\.key/, /64 hexadecimal digits/)
+      rmSync(key)
+      writeFileSync(key, toHex(1n, { size: 32 }), { mode: 0o600 })
+      const addresses = join(folder, "addresses.json")
+      writeFileSync(addresses, JSON.stringify({ ...JSON.parse(readFileSync(addresses, "utf8")) as object, verifyingKeys: toHex(2n, { size: 32 }) }))
+      await refused(/addresses\.json/, /verify with other keys/)
       writeFileSync(config, JSON.stringify({ ...JSON.parse(readFileSync(config, "utf8")) as object, colour: "red" }))
       await refused(/node\.json/, /colour/)
     }))
