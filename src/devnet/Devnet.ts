@@ -14,6 +14,7 @@ import { supervise, type SupervisorOptions } from "../node/Supervisor.ts"
 import { loadKeys } from "../proofs/CircuitKeys.ts"
 import * as ExternalProver from "../proofs/ExternalProver.ts"
 import { CheckpointWatcher } from "../roles/CheckpointWatcher.ts"
+import { FeeController } from "../roles/FeeController.ts"
 import { RoleTransport } from "../rpc/RoleTransport.ts"
 import { makeSecret } from "../rpc/SecureSocket.ts"
 import * as SocketTransport from "../rpc/SocketTransport.ts"
@@ -86,9 +87,14 @@ export const startDevnet = Effect.fnUntraced(function*(config: DevnetConfig) {
   ], { concurrency: "unbounded" })
 
   const { deployment, url } = chain
-  const ledger = yield* Effect.provideContext(serveLedger(folder), consensus)
-  const ports = yield* freePorts(config.operators.length)
-  yield* Effect.forEach(config.operators, (_, index) => configureOperator(config, { chain, folder, ledger, ports }, index), { discard: true })
+  const surroundings = {
+    chain,
+    folder,
+    ledger: yield* Effect.provideContext(serveLedger(folder), consensus),
+    ports: yield* freePorts(config.operators.length)
+  }
+  yield* Effect.forEach(config.operators, (_, index) => configureOperator(config, surroundings, index), { discard: true })
+  // They warm up while the rest is done on L1. None sends anything before the first checkpoint.
   const processes = yield* supervise(
     operators.map(({ config, name }) => ({ name, start: Effect.map(startProcess(name, config), ({ ended }) => ended) })),
     processSupervision
@@ -113,7 +119,10 @@ export const startDevnet = Effect.fnUntraced(function*(config: DevnetConfig) {
   // anvil takes nothing back by itself.
   yield* followReverts({ confirmations: 1 }).pipe(Effect.provideContext(rollup), Effect.forkScoped)
 
-  if (door !== undefined) yield* announceRpcDoor(door, folder)
+  if (door !== undefined) {
+    const answers = Stream.runHead(Context.get(operators[0]!.node, FeeController).changes())
+    yield* Effect.forkScoped(Effect.andThen(answers, announceRpcDoor(door, folder)))
+  }
   return {
     config,
     url,
