@@ -34,7 +34,7 @@ export const makeHintJudge = (
     const last = heard.get(prover)
     // Hints overtake each other on the way. Of two of one moment, the first is heard: who says two things is believed one.
     if (last !== undefined && issuedAt < last + leastPause) return "ignore" satisfies Verdict
-    if (!(yield* isSigned(domain, hint))) return "reject" satisfies Verdict
+    if (!isSigned(domain, hint)) return "reject" satisfies Verdict
     heard.set(prover, issuedAt)
     yield* listen(hint)
     return "accept" satisfies Verdict

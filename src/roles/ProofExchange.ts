@@ -119,10 +119,11 @@ export class ProofExchange extends Context.Service<ProofExchange, RoleShape<type
           return isNew ? miss : Effect.void
         })
       })
+      const fetchPause = Duration.toMillis(Duration.fromInputUnsafe(options.fetchPause))
       const fetchMissing = Effect.gen(function*() {
         yield* Effect.timeoutOption(Queue.take(missing), options.fetchEvery)
         // Peers that all start at once do not ask all at once.
-        yield* Effect.sleep(Duration.times(Duration.fromInputUnsafe(options.fetchPause), 0.5 + (yield* Random.next)))
+        yield* Effect.sleep(Duration.millis(yield* Random.nextIntBetween(fetchPause / 2, (3 * fetchPause) / 2)))
         const accepted = yield* gossip.fetch(fetchBeyond(provenTo), judge(true))
         if (accepted > 0) yield* SubscriptionRef.update(counts, (all) => ({ ...all, fetched: all.fetched + accepted }))
       })
@@ -142,9 +143,9 @@ export class ProofExchange extends Context.Service<ProofExchange, RoleShape<type
           Stream.filter(() => SubscriptionRef.getUnsafe(registered).has(prover)),
           Stream.runForEach(({ blocks, capacity }) =>
             Effect.gen(function*() {
-              const issuedAt = yield* Clock.currentTimeMillis
+              const issuedAt = Math.floor(yield* Clock.currentTimeMillis)
               const atoms = blocks.map((to) => ({ from: BlockNumber.make(to - 1), to }))
-              yield* gossip.publish(yield* sign({ capacity, atoms, issuedAt, expiresAt: issuedAt + hintLifetime }))
+              yield* gossip.publish(sign({ capacity, atoms, issuedAt, expiresAt: issuedAt + hintLifetime }))
             })
           )
         )
