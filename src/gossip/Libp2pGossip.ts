@@ -136,7 +136,7 @@ export const make = Effect.fnUntraced(function*(
     Effect.suspend(() =>
       answer === undefined || reception.scores.refuses(id) || !reception.scores.admits(id)
         ? Effect.sync(() => stream.abort(new Error("it answers nobody")))
-        : answerOn(stream, answer, times, (bytes) => reception.transferred(id, bytes))
+        : answerOn(stream, answer, times, (bytes) => reception.transferred(id, bytes, 0))
     ).pipe(
       answering.withPermits(1),
       Effect.catchTag("AnswerFailed", ({ fault, reason }) =>
@@ -154,7 +154,7 @@ export const make = Effect.fnUntraced(function*(
   yield* Effect.forkScoped(keepAcquaintances(started, { bootstrap, outbound, redial }, (peer) => reception.scores.refuses(peer)))
 
   const askPeer = ({ connection, id }: ReturnType<typeof peers>[number], request: FetchRequest) =>
-    ask((signal) => connection.newStream(fetchProtocol, { signal }), request, times, (bytes) => reception.transferred(id, bytes))
+    ask((signal) => connection.newStream(fetchProtocol, { signal }), request, times, (bytes) => reception.answered(id, bytes))
 
   return ProofGossip.of({
     self,
