@@ -125,6 +125,11 @@ export const make = Effect.fnUntraced(function*(
   node = started
   const { pubsub } = started.services
   started.addEventListener("peer:disconnect", () => reception.changed())
+  // Several that were let in at the same moment may be too many together.
+  started.addEventListener("connection:open", ({ detail: connection }) => {
+    const inbound = connections().filter(({ direction }) => direction === "inbound")
+    if (connection.direction === "inbound" && inbound.length > options.inbound) connection.abort(new Error("there is no room"))
+  })
   pubsub.addEventListener("subscription-change", () => reception.changed())
   pubsub.topicValidators.set(topic, (peer, { data }) =>
     new Promise((resolve) => reception.arrive(idOf(peer), data, (verdict) => resolve(results[verdict]))))
