@@ -97,7 +97,6 @@ class EventQueue {
   }
 }
 
-export const trace: Array<string> = []
 const isBefore = (a: Event, b: Event) => a.at < b.at || (a.at === b.at && a.order < b.order)
 
 interface Racer {
@@ -258,7 +257,6 @@ export const race = (options: RaceOptions): RaceResult => {
   while (missing.size > 0) {
     const event = queue.take()
     if (event === undefined || event.at > patience * lowerBound) throw new Error(`${missing.size} atoms are left undone at ${now} ms`)
-    if (Math.floor(event.at/2000) > Math.floor(now/2000)) { let b=0, m=0; for (const r of racers) for (const j of r.jobs.values()) { if (j.atom.kind==="block") b++; else m++ } ; const h = racers.flatMap(r=>[...r.jobs.values()]).filter(j=>j.reason._tag==="Helps").length; trace.push(`${Math.floor(now/1000)}: ${b} blocks ${m} merges ${h} help`)}
     now = event.at
     event.run()
   }

@@ -125,7 +125,9 @@ export class Planner<P extends Piece> {
     const running = this.#running.get(atomKey(atom))
     if (running === undefined) return
     this.#running.delete(atomKey(atom))
-    if (proven) this.#usual = this.#usual === undefined ? now - running.since : (3 * this.#usual + now - running.since) / 4
+    if (!proven) return
+    this.#usual = this.#usual === undefined ? now - running.since : (3 * this.#usual + now - running.since) / 4
+    this.#peers.expect(this.#usual)
   }
 
   /** This node proves a settled block once more (RW-4): the time for that is short, so that it takes the next worker. */
@@ -249,7 +251,8 @@ export class Planner<P extends Piece> {
     while (endOf(this.#wholeTo) <= head && pieces.isWhole(this.#wholeTo, endOf(this.#wholeTo))) this.#wholeTo = endOf(this.#wholeTo)
     const windows: Array<number> = []
     let found = 0
-    for (let start = this.#wholeTo; found < blocks && start < head; start = endOf(start)) {
+    // A rest smaller than the horizon belongs to it: a few windows by themselves would leave most provers idle at the end.
+    for (let start = this.#wholeTo; start < head && (found < blocks || head - start < 2 * blocks); start = endOf(start)) {
       if (pieces.isWhole(start, endOf(start))) continue
       windows.push(start)
       found += endOf(start) - start
