@@ -6,7 +6,7 @@ import { Rpc, RpcGroup } from "effect/rpc"
 import { BlockNumber, ProverPrice, Wei } from "../domain/Amount.ts"
 import type { RegisteredCheckpoint } from "../domain/Backlog.ts"
 import { type Block, BlockRef } from "../domain/Block.ts"
-import { Forest } from "../domain/Forest.ts"
+import { Forest, type Piece } from "../domain/Forest.ts"
 import type { BlockHash } from "../domain/Hash.ts"
 import { Proof, type Statement } from "../domain/Proof.ts"
 import { defaultParameters } from "../domain/ProtocolParameters.ts"
@@ -48,7 +48,7 @@ export class PlannerView extends Schema.Class<PlannerView>("lignum/PlannerView")
   head: BlockRef,
   /** Where the heaviest tree ends; the tip when nothing continues it. */
   provenTo: BlockRef,
-  /** The heaviest tree's pieces, from the tip on (OC-2). */
+  /** The heaviest tree's pieces from the tip on, over as many blocks as one update can take (OC-2). */
   heaviest: Schema.Array(Proof),
   /** Blocks that wait in quarantine for the operator (ND-4). */
   quarantined: Schema.Array(BlockNumber),
@@ -57,6 +57,13 @@ export class PlannerView extends Schema.Class<PlannerView>("lignum/PlannerView")
   /** Why the planner asks for no more work; `null` while it asks for all that the pool can do (ND-5). */
   idle: Schema.NullOr(Schema.String)
 }) {}
+
+/** A proof in the forest. */
+interface KnownProof extends Piece {
+  readonly proof: Proof
+}
+
+const known = (proof: Proof): KnownProof => ({ id: proof.id, from: proof.statement.from.number, to: proof.statement.to.number, proof })
 
 /** A block of the ledger beyond the tip. */
 interface OpenBlock {
@@ -101,8 +108,9 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
       const changed = yield* Queue.sliding<void>(1)
 
       const genesis = (yield* ledger.genesis).ref
+      let tip = genesis
       /** Proofs over the ledger's present blocks, and over nothing else. */
-      let forest = new Forest(genesis)
+      let forest = new Forest<KnownProof>(tip.number)
       /** The ledger's blocks beyond the tip, as far as they were read. */
       const blocks = new Map<number, OpenBlock>()
       /** When L1 registered the checkpoints beyond the tip, oldest first. */
@@ -122,11 +130,11 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
       // While a proof was made or verified, the ledger may have dropped its blocks (CP-4).
       const keep = (proof: Proof) =>
         Effect.suspend(() =>
-          namesLedgerBlocks(proof.statement) && forest.add(proof) ? Effect.as(Queue.offer(changed, undefined), true) : Effect.succeed(false)
+          namesLedgerBlocks(proof.statement) && forest.add(known(proof)) ? Effect.as(Queue.offer(changed, undefined), true) : Effect.succeed(false)
         )
 
       const offer = Effect.fn("TreePlanner.offer")(function*({ proof }: { readonly proof: Proof }) {
-        if (proof.statement.to.number <= forest.tip.number) return false
+        if (proof.statement.to.number <= tip.number) return false
         if (!namesLedgerBlocks(proof.statement)) {
           return yield* new ProofInvalid({ reason: `it starts behind block ${proof.statement.from.number} and is not over this ledger's blocks` })
         }
@@ -160,23 +168,28 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
         return since === undefined || since > now ? undefined : now - since
       }
 
+      // What the tree lacks first is the block after its reach, even where a proof that does not join covers it.
+      const isProven = (number: number): boolean => forest.covers(number) && number !== forest.reach + 1
+
       /**
        * Fills the pool with the oldest blocks that have no proof, are not left to others, and pay; and drops work that nobody needs
        * any more (OC-3, OC-4). Work that was begun goes on when prices move.
        */
       const plan = Effect.fnUntraced(function*(capacity: number) {
-        const heaviest = forest.heaviest()
         const now = yield* Clock.currentTimeMillis
         const policy = { ...options, reservationPrice: yield* options.reservationPrice, mergeWork: proofs.mergeWork }
         const passedOver: Array<PassedOver> = []
         let left = 0
-        const open = new Set([...blocks.values()].map(({ ref }) => ref.hash))
-        for (const [hash] of jobs) if (forest.covers(hash) || !open.has(hash)) yield* FiberMap.remove(jobs, hash)
-        for (let number = forest.tip.number + 1; ; number++) {
+        const open = new Map([...blocks.values()].map(({ ref }) => [ref.hash, ref.number]))
+        for (const [hash] of jobs) {
+          const number = open.get(hash)
+          if (number === undefined || isProven(number)) yield* FiberMap.remove(jobs, hash)
+        }
+        for (let number = tip.number + 1; ; number++) {
           const block = blocks.get(number)
           if (block === undefined) break
           const { priced, ref } = block
-          if (forest.covers(ref.hash) || quarantined.has(ref.hash) || FiberMap.hasUnsafe(jobs, ref.hash)) continue
+          if (isProven(number) || quarantined.has(ref.hash) || FiberMap.hasUnsafe(jobs, ref.hash)) continue
           const cheap = passesOver(priced, ageOf(ref.number, BigInt(Math.floor(now / 1000))), policy)
           if (cheap !== undefined) {
             block.paysSince = undefined
@@ -195,10 +208,10 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
         yield* SubscriptionRef.set(
           view,
           new PlannerView({
-            tip: forest.tip,
+            tip,
             head,
-            provenTo: heaviest.length === 0 ? forest.tip : heaviest[heaviest.length - 1]!.statement.to,
-            heaviest,
+            provenTo: blocks.get(forest.reach)?.ref ?? tip,
+            heaviest: forest.heaviest(proofs.maxLeaves).map(({ proof }) => proof),
             quarantined: [...blocks.values()].flatMap(({ ref: { hash, number } }) => (quarantined.has(hash) ? [number] : [])),
             passedOver,
             idle: (yield* FiberMap.size(jobs)) < capacity ? whyIdle(passedOver, left) : null
@@ -208,22 +221,23 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
 
       /** Takes up a block, in the place of those that it replaces (CP-4). The next plan cancels the work on them: it did not fail. */
       const grow = ({ header, ref }: Block) => {
-        for (const [number, replaced] of blocks) {
-          if (number < ref.number) continue
-          blocks.delete(number)
-          forest.drop(replaced.ref.hash)
-        }
+        const kept = Math.max(ref.number - 1, tip.number)
+        let replaced = kept + 1
+        while (blocks.delete(replaced)) replaced++
+        forest.truncate(kept)
         head = ref
-        if (ref.number <= forest.tip.number) return
+        if (ref.number <= tip.number) return
+        forest.append(header.proverGasUsed)
         blocks.set(ref.number, { ref, paysSince: undefined, priced: { number: ref.number, proverFees: header.proverFees, proverGas: header.proverGasUsed } })
-        for (const proof of stored.get(ref.hash) ?? []) if (namesLedgerBlocks(proof.statement)) forest.add(proof)
+        for (const proof of stored.get(ref.hash) ?? []) if (namesLedgerBlocks(proof.statement)) forest.add(known(proof))
         stored.delete(ref.hash)
       }
 
       /** Takes up proofs and blocks beyond a tip, from the store and the ledger. */
-      const growFrom = Effect.fnUntraced(function*(tip: BlockRef) {
-        stored = Map.groupBy(yield* store.proofsBeyond(tip.number), ({ statement }) => statement.to.hash)
-        forest = new Forest(tip)
+      const growFrom = Effect.fnUntraced(function*(from: BlockRef) {
+        stored = Map.groupBy(yield* store.proofsBeyond(from.number), ({ statement }) => statement.to.hash)
+        tip = from
+        forest = new Forest(tip.number)
         if (head.number < tip.number) head = tip
         blocks.clear()
         yield* FiberHandle.run(growth, Stream.runForEach(ledger.blocks(BlockNumber.make(tip.number + 1)), (block) =>
@@ -233,12 +247,17 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
           })))
       })
 
-      const moveTip = Effect.fnUntraced(function*(tip: BlockRef) {
-        if (tip.hash === forest.tip.hash) return
-        // L1 took an update back: what it had made superfluous is read again.
-        if (tip.number < forest.tip.number) yield* growFrom(tip)
-        forest.moveTip(tip)
-        for (const number of blocks.keys()) if (number <= tip.number) blocks.delete(number)
+      const moveTip = Effect.fnUntraced(function*(to: BlockRef) {
+        if (to.hash === tip.hash) return
+        if (to.number <= tip.number) {
+          // L1 took an update back: what it had made superfluous is read again.
+          yield* growFrom(to)
+        } else {
+          tip = to
+          forest.moveTip(tip.number)
+          forest.forget(tip.number)
+          for (const number of blocks.keys()) if (number <= tip.number) blocks.delete(number)
+        }
         yield* Queue.offer(changed, undefined)
       })
 
