@@ -3,6 +3,7 @@
  * messages are models: a proof takes its time and is right, a message comes a while later or is lost.
  */
 import { createHash } from "node:crypto"
+import { BlockNumber } from "../src/domain/Amount.ts"
 import type { Piece } from "../src/domain/Forest.ts"
 import { type Address, ProofId, toAddress } from "../src/domain/Hash.ts"
 import { type AtomKey, atomKey, blockAtom, type Range } from "../src/domain/planning/Atom.ts"
@@ -180,7 +181,7 @@ export const race = (options: RaceOptions): RaceResult => {
     const hint: Hint = {
       prover: racer.account,
       capacity: racer.capacity,
-      atoms: claimed.map(({ from, to }) => ({ from, to })),
+      atoms: claimed.map(({ from, to }) => ({ from: BlockNumber.make(from), to: BlockNumber.make(to) })),
       issuedAt: now,
       expiresAt: now + lifetime
     }

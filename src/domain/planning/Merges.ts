@@ -90,7 +90,7 @@ export class MergePieces<P extends Piece> {
   }
 
   /**
-   * The merges that are possible now within one window, lowest rank first, then the oldest.
+   * The merges that are possible now within one window, the oldest first.
    *
    * @param from where the window begins: a multiple of its length, or the tip
    */
@@ -115,6 +115,6 @@ export class MergePieces<P extends Piece> {
       at = piece?.to ?? at + 1
     }
     close()
-    return merges.sort((a, b) => rulerRank(a.left.to) - rulerRank(b.left.to) || a.from - b.from)
+    return merges
   }
 }

@@ -5,20 +5,23 @@
  * announces work and does not deliver it is soon not listened to. Whoever delivers again is. Callers take hints of registered provers
  * alone, so that a new name to lie under costs a bond.
  */
-import type { Address } from "../Hash.ts"
+import { Schema } from "effect"
+import { BlockNumber } from "../Amount.ts"
+import { Address } from "../Hash.ts"
 import { type AtomKey, atomKey, type Range } from "./Atom.ts"
 import type { Member } from "./Rendezvous.ts"
 
 /** A prover's word about itself. Times are in milliseconds since 1970. */
-export interface Hint {
-  readonly prover: Address
+export const Hint = Schema.Struct({
+  prover: Address,
   /** Proofs that it runs at once. */
-  readonly capacity: number
-  /** What it works on now. */
-  readonly atoms: ReadonlyArray<Range>
-  readonly issuedAt: number
-  readonly expiresAt: number
-}
+  capacity: Schema.Int,
+  /** What it works on now: the blocks after `from` up to `to`. */
+  atoms: Schema.Array(Schema.Struct({ from: BlockNumber, to: BlockNumber })),
+  issuedAt: Schema.Finite,
+  expiresAt: Schema.Finite
+})
+export type Hint = typeof Hint.Type
 
 /** How far hints are believed. Durations are in milliseconds. */
 export interface HintRules {
@@ -84,7 +87,7 @@ const noClaims: ReadonlyArray<Claim> = []
 
 export class Peers {
   readonly #rules: HintRules
-  readonly #me: Member
+  #me: Member
   readonly #peers = new Map<Address, Peer>()
   readonly #claims = new Map<AtomKey, Set<Peer>>()
   /** When time alone next changes who takes part. */
@@ -110,6 +113,12 @@ export class Peers {
   /** Tells how long a proof takes this node, in milliseconds. Who takes several times as long is not waited for: this node is done before. */
   expect(duration: number): void {
     this.#claimLimit = Math.min(this.#rules.claimLimit, Math.max(this.#rules.lifetime, slowest * duration))
+  }
+
+  /** This node runs so many proofs at once. */
+  resize(capacity: number): void {
+    this.#me = { ...this.#me, capacity }
+    this.#changed = true
   }
 
   #peer(prover: Address): Peer {
