@@ -122,7 +122,7 @@ const forestOf = (blocks: number, pieces: ReadonlyArray<Piece> = [], tip = 0) =>
 describe("OC-2: the heaviest tree", () => {
   it("is what writing down every tree finds, through every history of blocks, proofs, tips, reverts and reorganisations", () => {
     const happened = { added: 0, known: 0, truncated: 0, back: 0, forgotten: 0, deepest: 0 }
-    for (let history = 0; history < 300; history++) {
+    for (let history = 0; history < 200; history++) {
       const random = seededRandom("forest", history)
       const start = random.integer(2) * 1_000
       const oracle = new Oracle(start)
