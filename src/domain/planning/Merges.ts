@@ -20,13 +20,8 @@ export const rulerRank = (number: number): number => {
 /** The place at which the last merge of a range meets, however it came about: the mark of highest rank within. A single block's is its own number. */
 export const seamOf = ({ from, to }: { readonly from: number; readonly to: number }): number => {
   let seam = to
-  for (let step = 1, rank = -1; step < to - from; step *= 2) {
-    const mark = (Math.floor(from / step) + 1) * step
-    if (mark < to && rulerRank(mark) > rank) {
-      seam = mark
-      rank = rulerRank(mark)
-    }
-  }
+  // The first multiple of ever higher powers of 2, as long as there is one within.
+  for (let step = 1, mark = from + 1; mark < to; step *= 2, mark = (Math.floor(from / step) + 1) * step) seam = mark
   return seam
 }
 
