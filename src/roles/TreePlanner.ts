@@ -255,7 +255,7 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
         const next = planner.explain(now, explained)
         const { forest } = planner
         const passed = next.filter(({ reason, take }) => !take && reason._tag !== "Running")
-        waits = planner.free > 0 && forest.reach < forest.head
+        waits = planner.free > 0 && passed.some(({ reason: { _tag } }) => _tag === "LeftTo" || _tag === "InFlight" || _tag === "DoesNotPay")
         yield* SubscriptionRef.set(
           view,
           new PlannerView({
