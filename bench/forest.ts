@@ -27,7 +27,8 @@ export interface ForestSize {
 const draw = (label: string) => {
   const id = ProofId.make(`0x${createHash("sha256").update(label).digest("hex")}`)
   const fraction = (at: number) => Number.parseInt(id.slice(at, at + 12), 16) / 2 ** 48
-  return { id, first: fraction(2), second: fraction(14), third: fraction(26) }
+  // Not the leading digits: ids are compared by those.
+  return { id, first: fraction(18), second: fraction(30), third: fraction(42), order: fraction(54) }
 }
 
 type Draw = ReturnType<typeof draw>
@@ -97,9 +98,9 @@ const measureFamily = (family: string, size: ForestSize, seed: number) => {
   const { blocks, proofs } = size
   const drawn = Array.from({ length: proofs }, (_, nth) => {
     const one = draw(`${seed}/${family}/${nth}`)
-    return { id: one.id, ...families[family]!(size, one, nth) }
+    return { order: one.order, piece: { id: one.id, ...families[family]!(size, one, nth) } }
   })
-  const pieces = drawn.sort((a, b) => (a.id < b.id ? -1 : 1))
+  const pieces = drawn.sort((a, b) => a.order - b.order).map(({ piece }) => piece)
   const forest = new Forest<Piece>(0)
   for (let block = 0; block < blocks; block++) forest.append(16_000n)
 
