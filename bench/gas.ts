@@ -72,8 +72,8 @@ const program = ({ progress, runs, seed }: BenchOptions) =>
     const of = (figures: typeof four, name: keyof (typeof four)[number]) => median(figures.map((each) => each[name]))
     return {
       bars: [
-        { id: "update-8-blocks-at-checkpoint", value: of(four, "atCheckpoint"), unit: "gas", atMost: 849_999 },
-        { id: "update-8-blocks-with-ancestry", value: of(four, "withAncestry"), unit: "gas", atMost: 1_079_999 },
+        { id: "update-8-blocks-at-checkpoint", value: of(four, "atCheckpoint"), unit: "gas", atMost: 799_999 },
+        { id: "update-8-blocks-with-ancestry", value: of(four, "withAncestry"), unit: "gas", atMost: 899_999 },
         { id: "checkpoint-4-validators", value: of(four, "checkpoint"), unit: "gas", atMost: 259_999 },
         { id: "checkpoint-64-validators", value: of(sixtyFour, "checkpoint"), unit: "gas", atMost: 299_999 }
       ],

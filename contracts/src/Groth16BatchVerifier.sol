@@ -9,12 +9,21 @@ import {IProofVerifier} from "./interfaces/IProofVerifier.sol";
 /// @notice Groth16 has no merge: a range is a bundle of one proof per block and one per ancestry step. All of them are
 /// folded into one pairing call of (proofs + 3) pairs, one more with ancestry, instead of four pairs per proof.
 ///
-/// Proof i of the bundle claims e(A_i, B_i) = e(alpha, beta) e(L_i, gamma) e(C_i, delta). The product of all claims, each
-/// to the power of its own coefficient r_i, is checked instead. Coefficients are 128 bits of a hash over everything that
-/// the claims consist of (verifying keys, public inputs, proofs), so that all of it is fixed before any of them is known.
-/// If a claim is false, the product holds for at most one in 2^128 choices of its coefficient.
-/// @dev `proof` is 256 bytes per block, then 256 bytes per ancestry step: A.x A.y B.x1 B.x0 B.y1 B.y0 C.x C.y.
-/// The precompiles refuse coordinates out of range and points off their curve or subgroup: each point passes one.
+/// Proof i claims e(A_i, B_i) = e(alpha, beta) e(L_i, gamma) e(C_i, delta). What is checked for a circuit is the product of its
+/// claims, each to the power of its own coefficient r_i. It takes no C_i but their sum C = sum r_i C_i, and so that is all
+/// that a bundle carries of them: one C for each circuit.
+///
+/// Why that is sound: coefficients are 128 bits of a hash over both verifying keys, all public inputs, all A and all B, so that
+/// only C is chosen after them. In the algebraic group model C is a combination of points that its maker knows, and so
+/// sum r_i (a_i b_i - alpha beta - gamma l_i) must be delta times such a combination. If one of the terms is not, the sum is
+/// for at most one in 2^128 choices of that term's coefficient. So whoever can make C could have made every C_i.
+///
+/// With one product for both circuits, whose deltas differ, the C of one could make up for what is false of the other. So the
+/// whole equation of ancestry is taken to the power of s, 128 bits of a hash over all of the above and both C. Both equations are
+/// fixed before s is: unless each holds by itself, their product holds for at most one in 2^128 choices of s.
+/// @dev `proof` has A.x A.y B.x1 B.x0 B.y1 B.y0 (192 bytes) for each block, then for each ancestry step; then C.x C.y (64
+/// bytes) of the blocks, then of ancestry if there are steps. The precompiles refuse coordinates out of range and points off
+/// their curve or subgroup: each point passes one.
 contract Groth16BatchVerifier is IProofVerifier {
     /// @notice A verifying key has too few or too many words for its circuit's public inputs. Export it again.
     error ST3_KeyLength(uint256 given, uint256 expected);
@@ -35,7 +44,10 @@ contract Groth16BatchVerifier is IProofVerifier {
         21888242871839275222246405745257275088548364400416034343698204186575808495617;
     uint256 private constant BASE_ORDER = 21888242871839275222246405745257275088696311157297823662689037894645226208583;
 
-    uint256 private constant PROOF_LENGTH = 256;
+    /// @dev Bytes of a proof's A and B, which are a pair as the pairing precompile takes it.
+    uint256 private constant PAIR_LENGTH = 192;
+    /// @dev Bytes of a circuit's C.
+    uint256 private constant C_LENGTH = 64;
     uint256 private constant BLOCK_INPUTS = 5;
     uint256 private constant ANCESTRY_INPUTS = 2;
     /// @dev Words that both keys begin with: alpha (2), beta (4), gamma (4).
@@ -55,16 +67,6 @@ contract Groth16BatchVerifier is IProofVerifier {
     /// @notice Hash over both verifying keys; part of every coefficient.
     bytes32 public immutable verifyingKeysHash;
     address private immutable _keys;
-
-    /// @dev What the loops over the proofs gather.
-    struct Sums {
-        /// Sum of r_i times each public input, for the block circuit; index 0 is the sum of the r_i themselves.
-        uint256[] blockScalars;
-        uint256[] ancestryScalars;
-        /// Sum of r_i C_i: x, y.
-        uint256[2] blockC;
-        uint256[2] ancestryC;
-    }
 
     /// @notice Checks the verifying keys and keeps them in contract code.
     /// @param blockKey Verifying key of the block circuit: alpha, beta, gamma, delta, then the bases of the public inputs
@@ -97,43 +99,37 @@ contract Groth16BatchVerifier is IProofVerifier {
     ) external view returns (bool) {
         if (mergers.length != 0) revert ST3_NothingMerged();
         uint256 count = leaves.length + ancestry.length;
-        if (leaves.length == 0 || proof.length != count * PROOF_LENGTH) {
-            revert ST3_ProofLength(proof.length, count * PROOF_LENGTH);
+        uint256 pairsLength = count * PAIR_LENGTH;
+        uint256 length = pairsLength + (ancestry.length == 0 ? C_LENGTH : 2 * C_LENGTH);
+        if (leaves.length == 0 || proof.length != length) revert ST3_ProofLength(proof.length, length);
+        bytes32 seed = keccak256(abi.encode(verifyingKeysHash, from, leaves, ancestry, proof[:pairsLength]));
+        uint256[] memory pairs = new uint256[]((count + (ancestry.length == 0 ? 3 : 4)) * PAIR_LENGTH / 32);
+        assembly ("memory-safe") {
+            calldatacopy(add(pairs, 32), proof.offset, pairsLength)
         }
-        uint256[] memory keys = verifyingKeys();
-        // The call data is what the arguments are decoded from: hashing it binds all of them.
-        bytes32 seed = keccak256(abi.encodePacked(verifyingKeysHash, msg.data));
-        uint256[] memory pairs = new uint256[]((count + (ancestry.length == 0 ? 3 : 4)) * 6);
-        Sums memory sums;
-        sums.blockScalars = new uint256[](BLOCK_INPUTS + 1);
-        sums.ancestryScalars = new uint256[](ANCESTRY_INPUTS + 1);
 
-        uint256 parent = _requireInField(from);
-        for (uint256 i; i < leaves.length; ++i) {
-            Leaf calldata leaf = leaves[i];
-            uint256 coefficient = _coefficient(seed, i);
-            uint256 blockHash = _requireInField(leaf.blockHash);
-            uint256[] memory scalars = sums.blockScalars;
-            _accumulate(scalars, 0, coefficient, 1);
-            _accumulate(scalars, 1, coefficient, parent);
-            _accumulate(scalars, 2, coefficient, blockHash);
-            _accumulate(scalars, 3, coefficient, uint160(leaf.prover));
-            _accumulate(scalars, 4, coefficient, leaf.proverFees);
-            _accumulate(scalars, 5, coefficient, leaf.proverGas);
-            _addProof(proof, i, coefficient, pairs, sums.blockC);
-            parent = blockHash;
+        uint256[] memory keys = verifyingKeys();
+        uint256[] memory scalars = _foldBlocks(pairs, seed, from, leaves);
+        uint256 coefficients = scalars[0];
+        (uint256 inputsX, uint256 inputsY) = _combine(keys, BLOCK_BASES, scalars);
+        (uint256 x, uint256 y) = abi.decode(proof[pairsLength:], (uint256, uint256));
+        // Adding infinity changes nothing and refuses what is no point, before it is negated.
+        (x, y) = _add(x, y, 0, 0);
+        _setPair(pairs, count + 2, x, y, keys, BLOCK_DELTA);
+        if (ancestry.length != 0) {
+            uint256 challenge = (uint256(keccak256(abi.encodePacked(seed, proof[pairsLength:]))) >> 128) + 1;
+            bytes32 end = leaves[leaves.length - 1].blockHash;
+            scalars = _foldAncestry(pairs, seed, challenge, leaves.length, end, ancestry);
+            coefficients = addmod(coefficients, scalars[0], SCALAR_ORDER);
+            (x, y) = _combine(keys, ANCESTRY_BASES, scalars);
+            (inputsX, inputsY) = _add(inputsX, inputsY, x, y);
+            (x, y) = abi.decode(proof[pairsLength + C_LENGTH:], (uint256, uint256));
+            (x, y) = _multiply(x, y, challenge);
+            _setPair(pairs, count + 3, x, y, keys, ANCESTRY_DELTA);
         }
-        for (uint256 i; i < ancestry.length; ++i) {
-            uint256 coefficient = _coefficient(seed, leaves.length + i);
-            uint256 descendant = _requireInField(ancestry[i]);
-            uint256[] memory scalars = sums.ancestryScalars;
-            _accumulate(scalars, 0, coefficient, 1);
-            _accumulate(scalars, 1, coefficient, parent);
-            _accumulate(scalars, 2, coefficient, descendant);
-            _addProof(proof, leaves.length + i, coefficient, pairs, sums.ancestryC);
-            parent = descendant;
-        }
-        _addKeyPairs(keys, sums, pairs, count, ancestry.length != 0);
+        (x, y) = _multiply(keys[ALPHA], keys[ALPHA + 1], coefficients);
+        _setPair(pairs, count, x, y, keys, BETA);
+        _setPair(pairs, count + 1, inputsX, inputsY, keys, GAMMA);
         return _pairing(pairs);
     }
 
@@ -148,74 +144,73 @@ contract Groth16BatchVerifier is IProofVerifier {
         }
     }
 
-    /// @dev Adds r A with B to the pairs and r C to the sum.
-    function _addProof(
-        bytes calldata proof,
-        uint256 index,
-        uint256 coefficient,
-        uint256[] memory pairs,
-        uint256[2] memory sumC
-    ) private view {
-        uint256 ax;
-        uint256 ay;
-        uint256 cx;
-        uint256 cy;
-        uint256 pair;
-        assembly ("memory-safe") {
-            let words := add(proof.offset, mul(index, PROOF_LENGTH))
-            pair := add(add(pairs, 32), mul(index, 192))
-            calldatacopy(pair, words, 192)
-            ax := mload(pair)
-            ay := mload(add(pair, 32))
-            cx := calldataload(add(words, 192))
-            cy := calldataload(add(words, 224))
+    /// @dev Multiplies each block's A in `pairs` by its coefficient, and answers for each public input the sum of its values,
+    /// each times its coefficient. What comes first is the sum of the coefficients.
+    function _foldBlocks(uint256[] memory pairs, bytes32 seed, bytes32 from, Leaf[] calldata leaves)
+        private
+        view
+        returns (uint256[] memory scalars)
+    {
+        scalars = new uint256[](BLOCK_INPUTS + 1);
+        uint256 parent = _requireInField(from);
+        for (uint256 i; i < leaves.length; ++i) {
+            Leaf calldata leaf = leaves[i];
+            uint256 coefficient = _coefficient(seed, i);
+            uint256 blockHash = _requireInField(leaf.blockHash);
+            _accumulate(scalars, 0, coefficient, 1);
+            _accumulate(scalars, 1, coefficient, parent);
+            _accumulate(scalars, 2, coefficient, blockHash);
+            _accumulate(scalars, 3, coefficient, uint160(leaf.prover));
+            _accumulate(scalars, 4, coefficient, leaf.proverFees);
+            _accumulate(scalars, 5, coefficient, leaf.proverGas);
+            // The first coefficient is one: that A is checked by the pairing.
+            if (i != 0) _multiplyA(pairs, i, coefficient);
+            parent = blockHash;
         }
-        // The first coefficient is one: the addition and the pairing check these points then.
-        if (index != 0) {
-            (ax, ay) = _multiply(ax, ay, coefficient);
-            (cx, cy) = _multiply(cx, cy, coefficient);
-            assembly ("memory-safe") {
-                mstore(pair, ax)
-                mstore(add(pair, 32), ay)
-            }
-        }
-        (sumC[0], sumC[1]) = _add(sumC[0], sumC[1], cx, cy);
     }
 
-    /// @dev The right-hand sides, negated so that the whole product must be one.
-    function _addKeyPairs(
-        uint256[] memory keys,
-        Sums memory sums,
+    /// @dev The same for ancestry, whose pairs begin at `first`. Its coefficients are times the challenge.
+    function _foldAncestry(
         uint256[] memory pairs,
-        uint256 position,
-        bool withAncestry
-    ) private view {
-        uint256[2] memory inputs = _combine(keys, BLOCK_BASES, sums.blockScalars);
-        uint256 coefficients = sums.blockScalars[0];
-        if (withAncestry) {
-            uint256[2] memory more = _combine(keys, ANCESTRY_BASES, sums.ancestryScalars);
-            (inputs[0], inputs[1]) = _add(inputs[0], inputs[1], more[0], more[1]);
-            coefficients = addmod(coefficients, sums.ancestryScalars[0], SCALAR_ORDER);
-            _setPair(pairs, position + 3, sums.ancestryC, keys, ANCESTRY_DELTA);
+        bytes32 seed,
+        uint256 challenge,
+        uint256 first,
+        bytes32 end,
+        bytes32[] calldata ancestry
+    ) private view returns (uint256[] memory scalars) {
+        scalars = new uint256[](ANCESTRY_INPUTS + 1);
+        // The last leaf's hash is in the field.
+        uint256 parent = uint256(end);
+        for (uint256 i; i < ancestry.length; ++i) {
+            uint256 coefficient = mulmod(_coefficient(seed, first + i), challenge, SCALAR_ORDER);
+            uint256 descendant = _requireInField(ancestry[i]);
+            _accumulate(scalars, 0, coefficient, 1);
+            _accumulate(scalars, 1, coefficient, parent);
+            _accumulate(scalars, 2, coefficient, descendant);
+            _multiplyA(pairs, first + i, coefficient);
+            parent = descendant;
         }
-        uint256[2] memory alpha;
-        (alpha[0], alpha[1]) = _multiply(keys[ALPHA], keys[ALPHA + 1], coefficients);
-        _setPair(pairs, position, alpha, keys, BETA);
-        _setPair(pairs, position + 1, inputs, keys, GAMMA);
-        _setPair(pairs, position + 2, sums.blockC, keys, BLOCK_DELTA);
     }
 
+    /// @dev Multiplies the first point of a pair, which stays where it is.
+    function _multiplyA(uint256[] memory pairs, uint256 position, uint256 coefficient) private view {
+        uint256 start = position * 6;
+        (pairs[start], pairs[start + 1]) = _multiply(pairs[start], pairs[start + 1], coefficient);
+    }
+
+    /// @dev Pairs the negative of a point with a point of the keys: right-hand sides are negated, so that the product is one.
     function _setPair(
         uint256[] memory pairs,
         uint256 position,
-        uint256[2] memory point,
+        uint256 x,
+        uint256 y,
         uint256[] memory keys,
         uint256 key
     ) private pure {
         uint256 start = position * 6;
-        pairs[start] = point[0];
+        pairs[start] = x;
         // Infinity is (0, 0) and its own negative; no point of the curve has y = 0.
-        pairs[start + 1] = point[1] == 0 ? 0 : BASE_ORDER - point[1];
+        pairs[start + 1] = y == 0 ? 0 : BASE_ORDER - y;
         assembly ("memory-safe") {
             mcopy(add(add(pairs, 96), mul(start, 32)), add(add(keys, 32), mul(key, 32)), 128)
         }
@@ -224,16 +219,16 @@ contract Groth16BatchVerifier is IProofVerifier {
     function _combine(uint256[] memory keys, uint256 bases, uint256[] memory scalars)
         private
         view
-        returns (uint256[2] memory sum)
+        returns (uint256 sumX, uint256 sumY)
     {
         for (uint256 i; i < scalars.length; ++i) {
             (uint256 x, uint256 y) = _multiply(keys[bases + 2 * i], keys[bases + 2 * i + 1], scalars[i]);
-            (sum[0], sum[1]) = _add(sum[0], sum[1], x, y);
+            (sumX, sumY) = _add(sumX, sumY, x, y);
         }
     }
 
     /// @dev Two coefficients per hash, 128 bits each, never zero, which would switch its proof off. The first is one:
-    /// a common factor changes nothing, and this one saves two multiplications.
+    /// a common factor changes nothing, and this one saves a multiplication.
     function _coefficient(bytes32 seed, uint256 index) private pure returns (uint256) {
         if (index == 0) return 1;
         uint256 digest = uint256(keccak256(abi.encode(seed, index / 2)));
@@ -263,10 +258,9 @@ contract Groth16BatchVerifier is IProofVerifier {
         }
         uint256[4] memory points = [BETA, GAMMA, BLOCK_DELTA, ANCESTRY_DELTA];
         uint256[] memory pairs = new uint256[](24);
-        uint256[2] memory infinity;
         for (uint256 i; i < 4; ++i) {
             if (_isInfinity(words, points[i], 4)) revert ST3_KeyInvalid();
-            _setPair(pairs, i, infinity, words, points[i]);
+            _setPair(pairs, i, 0, 0, words, points[i]);
         }
         _pairing(pairs);
     }

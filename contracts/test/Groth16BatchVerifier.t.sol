@@ -43,51 +43,96 @@ contract Groth16BatchVerifierTest is Base {
     /// @dev Swapped proofs are the attack on a sum without coefficients: every part is still there.
     function test_ST3_refusesSwappedProofs() public view {
         (bytes32 from, Leaf[] memory leaves, bytes32[] memory ancestry) = _statement(1, 2, 2);
-        bytes memory first = Groth16.proveBlock(from, leaves[0], 1);
-        bytes memory second = Groth16.proveBlock(leaves[0].blockHash, leaves[1], 2);
-        bytes memory third = Groth16.proveAncestry(leaves[1].blockHash, ancestry[0], 3);
-        bytes memory fourth = Groth16.proveAncestry(ancestry[0], ancestry[1], 4);
-        vm.assertTrue(verifier.verify(from, leaves, _nobody(), ancestry, bytes.concat(first, second, third, fourth)));
-        vm.assertFalse(verifier.verify(from, leaves, _nobody(), ancestry, bytes.concat(second, first, third, fourth)));
-        vm.assertFalse(verifier.verify(from, leaves, _nobody(), ancestry, bytes.concat(first, second, fourth, third)));
-        vm.assertFalse(verifier.verify(from, leaves, _nobody(), ancestry, bytes.concat(third, second, first, fourth)));
+        Groth16.Proof[] memory list = Groth16.proofs(from, leaves, ancestry, 1);
+        vm.assertTrue(_holds(from, leaves, ancestry, list));
+        vm.assertFalse(_holds(from, leaves, ancestry, _swapped(list, 0, 1)));
+        vm.assertFalse(_holds(from, leaves, ancestry, _swapped(list, 2, 3)));
+        vm.assertFalse(_holds(from, leaves, ancestry, _swapped(list, 0, 2)));
     }
 
-    /// @dev Two false proofs whose errors cancel in a plain product: C moved up in one and down in the other.
-    function test_ST3_refusesErrorsThatCancel() public view {
-        (bytes32 from, Leaf[] memory leaves, bytes32[] memory ancestry) = _statement(2, 2, 0);
-        bytes memory proof = Groth16.prove(from, leaves, ancestry, 5);
-        (uint256 x, uint256 y) = Groth16.multiply(99);
-        (uint256 minusX, uint256 minusY) = Groth16.multiply(Groth16.ORDER - 99);
-        _addToC(proof, 0, x, y);
-        _addToC(proof, 1, minusX, minusY);
-        vm.assertFalse(verifier.verify(from, leaves, _nobody(), ancestry, proof));
+    /// @dev One proof is false and another one by as much the other way: together they were true without coefficients.
+    /// forge-config: default.fuzz.runs = 64
+    function testFuzz_ST3_refusesErrorsThatCancelInASum(uint256 shift, uint256 first, uint256 second) public view {
+        (bytes32 from, Leaf[] memory leaves, bytes32[] memory ancestry) = _statement(2, 3, 3);
+        Groth16.Proof[] memory list = Groth16.proofs(from, leaves, ancestry, 5);
+        shift = bound(shift, 1, Groth16.ORDER - 1);
+        (first, second) = (first % 6, second % 6);
+        if (first == second) second = (first + 1) % 6;
+        // By its delta, so that ancestry is as much in error as a block.
+        _shiftC(list[first], shift, _delta(first));
+        _shiftC(list[second], Groth16.ORDER - shift, _delta(second));
+        vm.assertFalse(_holds(from, leaves, ancestry, list));
     }
 
-    /// @dev Whoever knew the coefficients before the proof is fixed could choose errors that cancel under them. Seeds that
-    /// leave the proof out, and the seed of the proof before it was changed, are what could be known.
-    function test_ST3_refusesErrorsMadeForForeseeableCoefficients() public view {
-        (bytes32 from, Leaf[] memory leaves, bytes32[] memory ancestry) = _statement(2, 2, 0);
-        bytes memory proof = Groth16.prove(from, leaves, ancestry, 5);
+    /// @dev Coefficients that are known while something can still be chosen can be played. All proofs are true here, but summed by
+    /// the coefficients of a bundle that differs in one thing; if the seed left that out, they would be this one's.
+    /// forge-config: default.fuzz.runs = 128
+    function testFuzz_ST3_refusesTheCOfOtherCoefficients(uint256 seed, uint256 which, uint256 field) public view {
+        (bytes32 from, Leaf[] memory leaves, bytes32[] memory ancestry) = _statement(seed, 3, 2);
+        uint256 salt = 2 + (seed >> 1);
         bytes32 keysHash = verifier.verifyingKeysHash();
-        bytes32[3] memory seeds = [
-            keysHash,
-            keccak256(
-                abi.encodePacked(keysHash, abi.encodeCall(verifier.verify, (from, leaves, _nobody(), ancestry, "")))
-            ),
-            keccak256(
-                abi.encodePacked(keysHash, abi.encodeCall(verifier.verify, (from, leaves, _nobody(), ancestry, proof)))
-            )
-        ];
-        for (uint256 i; i < 3; ++i) {
-            uint256 coefficient = uint256(uint128(uint256(keccak256(abi.encode(seeds[i], uint256(0)))))) + 1;
-            bytes memory forged = bytes.concat(proof);
-            (uint256 x, uint256 y) = Groth16.multiply(99);
-            _addToC(forged, 0, x, y);
-            (x, y) = Groth16.multiply(mulmod(Groth16.ORDER - 99, Groth16.inverse(coefficient), Groth16.ORDER));
-            _addToC(forged, 1, x, y);
-            vm.assertFalse(verifier.verify(from, leaves, _nobody(), ancestry, forged));
+        Groth16.Proof[] memory list = Groth16.proofs(from, leaves, ancestry, salt);
+        field %= 9;
+        bytes32 other =
+            Groth16.seedOf(field == 0 ? _other(keysHash) : keysHash, from, leaves, ancestry, Groth16.pairsOf(list));
+        Leaf memory leaf = leaves[which % 3];
+        if (field == 1) from = _other(from);
+        if (field == 2) leaf.blockHash = _other(leaf.blockHash);
+        if (field == 3) leaf.prover = address(uint160(uint160(leaf.prover) ^ 1));
+        if (field == 4) leaf.proverFees ^= 1;
+        if (field == 5) leaf.proverGas ^= 1;
+        if (field == 6) ancestry[which % 2] = _other(ancestry[which % 2]);
+        Groth16.Proof[] memory changed = Groth16.proofs(from, leaves, ancestry, salt);
+        // Another A, or another B, of a single proof.
+        if (field == 7) changed[which % 5] = Groth16.proofs(from, leaves, ancestry, salt + 3)[which % 5];
+        if (field == 8) {
+            uint256 each = salt + 4 * (which % 5);
+            uint256 sameA = each % 3 == 2 ? salt - 2 : salt + 1;
+            changed[which % 5] = Groth16.proofs(from, leaves, ancestry, sameA)[which % 5];
         }
+        vm.assertTrue(_holds(from, leaves, ancestry, changed));
+        (uint256 blockC, uint256 ancestryC) = Groth16.sums(other, changed, 3);
+        bytes memory forged = Groth16.encode(changed, 3, blockC, ancestryC);
+        vm.assertFalse(verifier.verify(from, leaves, _nobody(), ancestry, forged));
+    }
+
+    /// @dev The blocks are false by an error that the C of ancestry makes up for, if somebody can tell s beforehand: were it one,
+    /// or a hash over less than the seed and both C.
+    function test_ST3_refusesErrorsThatCancelBetweenCircuits() public view {
+        (bytes32 from, Leaf[] memory leaves, bytes32[] memory ancestry) = _statement(3, 2, 2);
+        Groth16.Proof[] memory list = Groth16.proofs(from, leaves, ancestry, 6);
+        bytes32 seed = Groth16.seedOf(verifier.verifyingKeysHash(), from, leaves, ancestry, Groth16.pairsOf(list));
+        (uint256 blockC, uint256 ancestryC) = Groth16.sums(seed, list, 2);
+        uint256 falseBlockC = addmod(blockC, 99, Groth16.ORDER);
+        uint256 falseAncestryC = addmod(ancestryC, 99, Groth16.ORDER);
+        bytes memory bothC = bytes.concat(Groth16.pointOf(blockC), Groth16.pointOf(ancestryC));
+        uint256[4] memory challenges =
+            [1, _challenge(seed, ""), _challenge(seed, bothC), _challenge(seed, Groth16.pointOf(falseBlockC))];
+        for (uint256 i; i < 4; ++i) {
+            uint256 weight = mulmod(challenges[i], Groth16.ANCESTRY_DELTA, Groth16.ORDER);
+            uint256 less = mulmod(99 * Groth16.BLOCK_DELTA, Groth16.inverse(weight), Groth16.ORDER);
+            uint256 fitting = addmod(ancestryC, Groth16.ORDER - less, Groth16.ORDER);
+            vm.assertFalse(_accepts(from, leaves, ancestry, Groth16.encode(list, 2, falseBlockC, fitting)));
+        }
+        challenges[3] = _challenge(seed, Groth16.pointOf(falseAncestryC));
+        for (uint256 i; i < 4; ++i) {
+            uint256 shift = mulmod(99 * Groth16.ANCESTRY_DELTA, challenges[i], Groth16.ORDER);
+            uint256 less = mulmod(shift, Groth16.inverse(Groth16.BLOCK_DELTA), Groth16.ORDER);
+            uint256 fitting = addmod(blockC, Groth16.ORDER - less, Groth16.ORDER);
+            vm.assertFalse(_accepts(from, leaves, ancestry, Groth16.encode(list, 2, fitting, falseAncestryC)));
+        }
+        vm.assertTrue(_accepts(from, leaves, ancestry, Groth16.encode(list, 2, blockC, ancestryC)));
+    }
+
+    function test_ST3_refusesSwappedC() public view {
+        (bytes32 from, Leaf[] memory leaves, bytes32[] memory ancestry) = _statement(3, 2, 1);
+        Groth16.Proof[] memory list = Groth16.proofs(from, leaves, ancestry, 1);
+        bytes32 seed = Groth16.seedOf(verifier.verifyingKeysHash(), from, leaves, ancestry, Groth16.pairsOf(list));
+        (uint256 blockC, uint256 ancestryC) = Groth16.sums(seed, list, 2);
+        vm.assertTrue(_accepts(from, leaves, ancestry, Groth16.encode(list, 2, blockC, ancestryC)));
+        vm.assertFalse(_accepts(from, leaves, ancestry, Groth16.encode(list, 2, ancestryC, blockC)));
+        vm.assertFalse(_accepts(from, leaves, ancestry, Groth16.encode(list, 2, blockC, 0)));
+        vm.assertFalse(_accepts(from, leaves, ancestry, Groth16.encode(list, 2, 0, ancestryC)));
     }
 
     /// @dev A valid proof can be changed into another valid one; the statement, and so the prover paid, stays.
@@ -99,19 +144,19 @@ contract Groth16BatchVerifierTest is Base {
 
     function test_ST3_refusesANullProof() public view {
         (bytes32 from, Leaf[] memory leaves, bytes32[] memory ancestry) = _statement(4, 2, 1);
-        vm.assertFalse(verifier.verify(from, leaves, _nobody(), ancestry, new bytes(768)));
+        vm.assertFalse(verifier.verify(from, leaves, _nobody(), ancestry, new bytes(704)));
     }
 
     function testFuzz_ST3_refusesOtherLengths(uint256 length) public {
         (bytes32 from, Leaf[] memory leaves, bytes32[] memory ancestry) = _statement(5, 2, 1);
         length = bound(length, 0, 1500);
-        if (length == 768) ++length;
-        vm.expectRevert(abi.encodeWithSelector(Verifier.ST3_ProofLength.selector, length, 768));
+        if (length == 704) ++length;
+        vm.expectRevert(abi.encodeWithSelector(Verifier.ST3_ProofLength.selector, length, 704));
         verifier.verify(from, leaves, _nobody(), ancestry, new bytes(length));
     }
 
     function test_ST3_refusesAnEmptyBundle() public {
-        vm.expectRevert(abi.encodeWithSelector(Verifier.ST3_ProofLength.selector, 0, 0));
+        vm.expectRevert(abi.encodeWithSelector(Verifier.ST3_ProofLength.selector, 0, 64));
         verifier.verify(0, new Leaf[](0), _nobody(), new bytes32[](0), "");
     }
 
@@ -152,6 +197,24 @@ contract Groth16BatchVerifierTest is Base {
         }
         vm.expectRevert(abi.encodeWithSelector(Verifier.ST3_PointInvalid.selector));
         verifier.verify{gas: 5_000_000}(from, leaves, _nobody(), ancestry, proof);
+    }
+
+    /// @dev A coordinate and the same plus the order are one element of the field, but only the first is its encoding.
+    function test_ST3_refusesCoordinatesOutOfRange() public {
+        (bytes32 from, Leaf[] memory leaves, bytes32[] memory ancestry) = _statement(7, 1, 1);
+        bytes memory proof = Groth16.prove(from, leaves, ancestry, 7);
+        for (uint256 word; word < 16; ++word) {
+            bytes memory changed = bytes.concat(proof);
+            assembly ("memory-safe") {
+                let place := add(add(changed, 32), mul(word, 32))
+                mstore(
+                    place,
+                    add(mload(place), 21888242871839275222246405745257275088696311157297823662689037894645226208583)
+                )
+            }
+            vm.expectRevert(abi.encodeWithSelector(Verifier.ST3_PointInvalid.selector));
+            verifier.verify{gas: 5_000_000}(from, leaves, _nobody(), ancestry, changed);
+        }
     }
 
     function test_ST3_refusesAPointOutsideTheSubgroup() public {
@@ -268,20 +331,44 @@ contract Groth16BatchVerifierTest is Base {
         return bytes32(uint256(hash) + Groth16.ORDER);
     }
 
-    function _addToC(bytes memory proof, uint256 index, uint256 x, uint256 y) private view {
-        uint256 start = 32 + index * 256 + 192;
-        uint256 cx;
-        uint256 cy;
-        assembly ("memory-safe") {
-            cx := mload(add(proof, start))
-            cy := mload(add(proof, add(start, 32)))
+    function _accepts(bytes32 from, Leaf[] memory leaves, bytes32[] memory ancestry, bytes memory proof)
+        private
+        view
+        returns (bool)
+    {
+        return verifier.verify(from, leaves, _nobody(), ancestry, proof);
+    }
+
+    /// @dev Whether the proofs are taken, with C as it must be for them.
+    function _holds(bytes32 from, Leaf[] memory leaves, bytes32[] memory ancestry, Groth16.Proof[] memory list)
+        private
+        view
+        returns (bool)
+    {
+        return _accepts(from, leaves, ancestry, Groth16.bundle(from, leaves, ancestry, list));
+    }
+
+    function _swapped(Groth16.Proof[] memory list, uint256 first, uint256 second)
+        private
+        pure
+        returns (Groth16.Proof[] memory other)
+    {
+        other = new Groth16.Proof[](list.length);
+        for (uint256 i; i < list.length; ++i) {
+            other[i] = list[i == first ? second : i == second ? first : i];
         }
-        (, bytes memory sum) = address(6).staticcall(abi.encode(cx, cy, x, y));
-        (cx, cy) = abi.decode(sum, (uint256, uint256));
-        assembly ("memory-safe") {
-            mstore(add(proof, start), cx)
-            mstore(add(proof, add(start, 32)), cy)
-        }
+    }
+
+    function _delta(uint256 index) private pure returns (uint256) {
+        return index < 3 ? Groth16.BLOCK_DELTA : Groth16.ANCESTRY_DELTA;
+    }
+
+    function _shiftC(Groth16.Proof memory proof, uint256 shift, uint256 delta) private view {
+        proof.c = addmod(proof.c, mulmod(shift, Groth16.inverse(delta), Groth16.ORDER), Groth16.ORDER);
+    }
+
+    function _challenge(bytes32 seed, bytes memory points) private pure returns (uint256) {
+        return (uint256(keccak256(abi.encodePacked(seed, points))) >> 128) + 1;
     }
 
     /// @dev On the twist, but not in the subgroup of prime order.

@@ -12,8 +12,16 @@ library SimulatedGroth16 {
     uint256 private constant ALPHA = 0x1234567890abcdef;
     uint256 private constant BETA = 3;
     uint256 private constant GAMMA = 5;
-    uint256 private constant BLOCK_DELTA = 7;
-    uint256 private constant ANCESTRY_DELTA = 11;
+    uint256 internal constant BLOCK_DELTA = 7;
+    uint256 internal constant ANCESTRY_DELTA = 11;
+
+    /// @notice One proof. Whoever knows C as a multiple of the generator can sum and forge it at will.
+    /// @param pair A and B as words.
+    /// @param c C as a multiple of the generator.
+    struct Proof {
+        bytes pair;
+        uint256 c;
+    }
 
     function blockKey() internal view returns (uint256[] memory) {
         return _key(BLOCK_DELTA, "block", 5);
@@ -23,24 +31,91 @@ library SimulatedGroth16 {
         return _key(ANCESTRY_DELTA, "ancestry", 2);
     }
 
+    function verifyingKeysHash() internal view returns (bytes32) {
+        uint256[] memory ancestry = ancestryKey();
+        uint256[] memory unshared = new uint256[](ancestry.length - 10);
+        for (uint256 i; i < unshared.length; ++i) {
+            unshared[i] = ancestry[i + 10];
+        }
+        return keccak256(abi.encodePacked(blockKey(), unshared));
+    }
+
     /// @notice The bundle that proves `leaves` after `from` and the steps of `ancestry` after the last leaf.
     function prove(bytes32 from, Leaf[] memory leaves, bytes32[] memory ancestry, uint256 salt)
         internal
         view
-        returns (bytes memory proof)
+        returns (bytes memory)
     {
+        return bundle(from, leaves, ancestry, proofs(from, leaves, ancestry, salt));
+    }
+
+    /// @notice One proof per leaf, then one per step of ancestry.
+    function proofs(bytes32 from, Leaf[] memory leaves, bytes32[] memory ancestry, uint256 salt)
+        internal
+        view
+        returns (Proof[] memory list)
+    {
+        list = new Proof[](leaves.length + ancestry.length);
         bytes32 parent = from;
-        for (uint256 i; i < leaves.length; ++i) {
-            proof = bytes.concat(proof, proveBlock(parent, leaves[i], salt + i));
-            parent = leaves[i].blockHash;
-        }
-        for (uint256 i; i < ancestry.length; ++i) {
-            proof = bytes.concat(proof, proveAncestry(parent, ancestry[i], salt + leaves.length + i));
-            parent = ancestry[i];
+        for (uint256 i; i < list.length; ++i) {
+            if (i < leaves.length) {
+                list[i] = proveBlock(parent, leaves[i], salt + 4 * i);
+                parent = leaves[i].blockHash;
+            } else {
+                list[i] = proveAncestry(parent, ancestry[i - leaves.length], salt + 4 * i);
+                parent = ancestry[i - leaves.length];
+            }
         }
     }
 
-    function proveBlock(bytes32 parent, Leaf memory leaf, uint256 salt) internal view returns (bytes memory) {
+    /// @notice Proofs of the blocks and steps of a statement, as the verifier takes them.
+    function bundle(bytes32 from, Leaf[] memory leaves, bytes32[] memory ancestry, Proof[] memory list)
+        internal
+        view
+        returns (bytes memory)
+    {
+        bytes32 seed = seedOf(verifyingKeysHash(), from, leaves, ancestry, pairsOf(list));
+        (uint256 blockC, uint256 ancestryC) = sums(seed, list, leaves.length);
+        return encode(list, leaves.length, blockC, ancestryC);
+    }
+
+    function seedOf(bytes32 keysHash, bytes32 from, Leaf[] memory leaves, bytes32[] memory ancestry, bytes memory pairs)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return keccak256(abi.encode(keysHash, from, leaves, ancestry, pairs));
+    }
+
+    function pairsOf(Proof[] memory list) internal pure returns (bytes memory pairs) {
+        for (uint256 i; i < list.length; ++i) {
+            pairs = bytes.concat(pairs, list[i].pair);
+        }
+    }
+
+    /// @notice Each circuit's C as a multiple of the generator. The first `blocks` proofs are of blocks.
+    function sums(bytes32 seed, Proof[] memory list, uint256 blocks)
+        internal
+        pure
+        returns (uint256 blockC, uint256 ancestryC)
+    {
+        for (uint256 i; i < list.length; ++i) {
+            uint256 term = mulmod(_coefficient(seed, i), list[i].c, ORDER);
+            if (i < blocks) blockC = addmod(blockC, term, ORDER);
+            else ancestryC = addmod(ancestryC, term, ORDER);
+        }
+    }
+
+    function encode(Proof[] memory list, uint256 blocks, uint256 blockC, uint256 ancestryC)
+        internal
+        view
+        returns (bytes memory)
+    {
+        bytes memory proof = bytes.concat(pairsOf(list), pointOf(blockC));
+        return list.length == blocks ? proof : bytes.concat(proof, pointOf(ancestryC));
+    }
+
+    function proveBlock(bytes32 parent, Leaf memory leaf, uint256 salt) internal view returns (Proof memory) {
         uint256[] memory inputs = new uint256[](5);
         inputs[0] = uint256(parent);
         inputs[1] = uint256(leaf.blockHash);
@@ -50,11 +125,17 @@ library SimulatedGroth16 {
         return _prove(BLOCK_DELTA, "block", inputs, salt);
     }
 
-    function proveAncestry(bytes32 end, bytes32 descendant, uint256 salt) internal view returns (bytes memory) {
+    function proveAncestry(bytes32 end, bytes32 descendant, uint256 salt) internal view returns (Proof memory) {
         uint256[] memory inputs = new uint256[](2);
         inputs[0] = uint256(end);
         inputs[1] = uint256(descendant);
         return _prove(ANCESTRY_DELTA, "ancestry", inputs, salt);
+    }
+
+    /// @notice `scalar` times the generator of G1, as words.
+    function pointOf(uint256 scalar) internal view returns (bytes memory) {
+        (uint256 x, uint256 y) = multiply(scalar);
+        return abi.encode(x, y);
     }
 
     function multiply(uint256 scalar) internal view returns (uint256 x, uint256 y) {
@@ -141,12 +222,13 @@ library SimulatedGroth16 {
         return uint256(keccak256(abi.encode(circuit, index))) % ORDER;
     }
 
+    /// @dev The remainder of `salt` by three chooses B, the rest of it A.
     function _prove(uint256 delta, string memory circuit, uint256[] memory inputs, uint256 salt)
         private
         view
-        returns (bytes memory)
+        returns (Proof memory)
     {
-        uint256 a = uint256(keccak256(abi.encode("A", salt))) % ORDER;
+        uint256 a = uint256(keccak256(abi.encode("A", salt / 3))) % ORDER;
         uint256 b = [uint256(1), 2, 13][salt % 3];
         uint256 sum = _base(circuit, 0);
         for (uint256 i; i < inputs.length; ++i) {
@@ -154,9 +236,13 @@ library SimulatedGroth16 {
         }
         uint256 rest = addmod(mulmod(ALPHA, BETA, ORDER), mulmod(sum, GAMMA, ORDER), ORDER);
         uint256 c = mulmod(addmod(mulmod(a, b, ORDER), ORDER - rest, ORDER), inverse(delta), ORDER);
-        (uint256 ax, uint256 ay) = multiply(a);
-        (uint256 cx, uint256 cy) = multiply(c);
-        return abi.encodePacked(ax, ay, generator2(b), cx, cy);
+        return Proof({pair: abi.encodePacked(pointOf(a), generator2(b)), c: c});
+    }
+
+    function _coefficient(bytes32 seed, uint256 index) private pure returns (uint256) {
+        if (index == 0) return 1;
+        bytes32 digest = keccak256(abi.encode(seed, index / 2));
+        return uint256(uint128(bytes16(index % 2 == 0 ? digest : digest << 128))) + 1;
     }
 
     function inverse(uint256 value) internal view returns (uint256) {

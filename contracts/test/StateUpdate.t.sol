@@ -245,20 +245,19 @@ contract StateUpdateTest is World {
 
     function test_ST2_needsTheAncestryProof() public {
         I.Update memory update = updateOf(0, 2, checkpoint(5));
-        bytes memory blocksOnly = new bytes(512);
-        for (uint256 i; i < 512; ++i) {
-            blocksOnly[i] = update.proof[i];
-        }
-        update.proof = blocksOnly;
-        vm.expectRevert(abi.encodeWithSelector(Groth16BatchVerifier.ST3_ProofLength.selector, 512, 768));
+        update.proof = SimulatedGroth16.prove(update.from, update.leaves, new bytes32[](0), 1);
+        vm.expectRevert(abi.encodeWithSelector(Groth16BatchVerifier.ST3_ProofLength.selector, 448, 704));
         submit(update);
     }
 
     function test_ST2_refusesAnAncestryProofOfAnotherBlock() public {
         Checkpoint memory last = checkpoint(5);
         I.Update memory update = updateOf(0, 2, last);
-        bytes memory blocks = SimulatedGroth16.prove(update.from, update.leaves, new bytes32[](0), 1);
-        update.proof = bytes.concat(blocks, SimulatedGroth16.proveAncestry(blockHash(3), last.blockHash, 2));
+        bytes32[] memory path = new bytes32[](1);
+        path[0] = last.blockHash;
+        SimulatedGroth16.Proof[] memory list = SimulatedGroth16.proofs(update.from, update.leaves, path, 1);
+        list[2] = SimulatedGroth16.proveAncestry(blockHash(3), last.blockHash, 2);
+        update.proof = SimulatedGroth16.bundle(update.from, update.leaves, path, list);
         vm.expectRevert(abi.encodeWithSelector(I.ST3_ProofInvalid.selector));
         submit(update);
     }

@@ -4,8 +4,10 @@
  */
 import { Context, Duration, Effect, Layer } from "effect"
 import { join } from "node:path"
-import { type BlockNumber, ProverGas, type ProverPrice } from "../domain/Amount.ts"
-import type { Address } from "../domain/Hash.ts"
+import { ProverGas, type ProverPrice } from "../domain/Amount.ts"
+import { type Address, toAddress } from "../domain/Hash.ts"
+import { defaultHintRules } from "../domain/planning/Peers.ts"
+import type { Member } from "../domain/planning/Rendezvous.ts"
 import { devnetSchedule } from "../domain/ProverGasSchedule.ts"
 import { L1PollInterval } from "../l1/Follower.ts"
 import { L1 } from "../l1/L1.ts"
@@ -38,16 +40,11 @@ export const layerL1 = ({ deployment, url }: DevnetChain, index: number): Layer.
     feeSignal: deployment.feeSignal
   }))
 
-/**
- * For how long an operator leaves a block to another one. Blocks go round among those that exchange proofs, so that two of them do
- * not prove the same one on the workers that they share; what is not proven in the meantime, everybody may prove.
- */
-const leavesToOthers = (config: DevnetConfig, index: number) => {
-  const exchanging = config.operators.flatMap(({ exchangesProofs }, i) => (exchangesProofs ? [i] : []))
-  const grace = Duration.max(Duration.times(config.ledger.blockTime, 2), Duration.seconds(20))
-  return ({ number }: { readonly number: BlockNumber }) =>
-    !exchanging.includes(index) || exchanging[number % exchanging.length] === index ? Duration.zero : grace
-}
+/** The operators that exchange proofs with one of them, as far as it knows before it heard of them. */
+const peersOf = ({ operators }: DevnetConfig, index: number): ReadonlyArray<Member> =>
+  operators[index]!.exchangesProofs
+    ? operators.flatMap(({ exchangesProofs }, i) => exchangesProofs && i !== index ? [{ prover: toAddress(operatorAccount(i).account.address), capacity: 1 }] : [])
+    : []
 
 /** What an operator's work costs it at the moment. */
 interface Costs {
@@ -63,7 +60,9 @@ const optionsOf = Effect.fnUntraced(function*(config: DevnetConfig, url: string,
       reservationPrice: Effect.sync(() => costs.reservationPrice),
       shares: parameters.shares,
       bonus: parameters,
-      leavesToOthers: leavesToOthers(config, index)
+      strategy: "rendezvous",
+      peers: peersOf(config, index),
+      hints: defaultHintRules
     }),
     Context.add(SettlerOptions, {
       blocksPerUpdate: config.blocksPerUpdate,

@@ -15,6 +15,17 @@ export class Leaf extends Schema.Class<Leaf>("lignum/Leaf")({
   proverGas: ProverGas
 }) {}
 
+/** Leaves as contracts take them. */
+export const leavesAbi = {
+  type: "tuple[]",
+  components: [
+    { name: "blockHash", type: "bytes32" },
+    { name: "prover", type: "address" },
+    { name: "proverFees", type: "uint96" },
+    { name: "proverGas", type: "uint64" }
+  ]
+} as const
+
 /** "The chain of blocks after `from` is valid and these provers proved its blocks." Never empty. */
 export class Statement extends Schema.Class<Statement>("lignum/Statement")({
   /** The block before the first leaf. */
@@ -55,21 +66,7 @@ export class Proof extends Schema.Class<Proof>("lignum/Proof")({
   get id(): ProofId {
     const { from, leaves } = this.statement
     return ProofId.make(keccak256(encodeAbiParameters(
-      [
-        { type: "uint64" },
-        { type: "bytes32" },
-        {
-          type: "tuple[]",
-          components: [
-            { name: "blockHash", type: "bytes32" },
-            { name: "prover", type: "address" },
-            { name: "proverFees", type: "uint96" },
-            { name: "proverGas", type: "uint64" }
-          ]
-        },
-        { type: "bytes32" },
-        { type: "bytes" }
-      ],
+      [{ type: "uint64" }, { type: "bytes32" }, leavesAbi, { type: "bytes32" }, { type: "bytes" }],
       [BigInt(from.number), from.hash, leaves, keccak256(stringToHex(this.system)), this.bytes]
     )))
   }

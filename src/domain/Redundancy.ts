@@ -6,7 +6,7 @@ import { encodeAbiParameters, keccak256 } from "viem"
 import { BlockNumber, Wei } from "./Amount.ts"
 import { BlockRef } from "./Block.ts"
 import { Address } from "./Hash.ts"
-import { Leaf } from "./Proof.ts"
+import { Leaf, leavesAbi } from "./Proof.ts"
 
 /** The newly proven blocks of an update, who was paid for them, and what a second proof of each earns. */
 export class Transition extends Schema.Class<Transition>("lignum/Transition")({
@@ -42,16 +42,7 @@ const transitionAbi = [{
   components: [
     { name: "from", type: "bytes32" },
     { name: "fromNumber", type: "uint64" },
-    {
-      name: "leaves",
-      type: "tuple[]",
-      components: [
-        { name: "blockHash", type: "bytes32" },
-        { name: "prover", type: "address" },
-        { name: "proverFees", type: "uint96" },
-        { name: "proverGas", type: "uint64" }
-      ]
-    },
+    { name: "leaves", ...leavesAbi },
     { name: "shares", type: "uint256[]" },
     { name: "holder", type: "address" },
     { name: "settledAt", type: "uint64" }

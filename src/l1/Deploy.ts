@@ -11,12 +11,10 @@ import {
   decodeErrorResult,
   defineChain,
   encodeDeployData,
-  encodePacked,
   getContractAddress,
   type Hex,
   http,
   isHex,
-  keccak256,
   type LocalAccount
 } from "viem"
 import type { BlockNumber } from "../domain/Amount.ts"
@@ -25,7 +23,7 @@ import { genesisCheckpoint } from "../domain/Checkpoint.ts"
 import { Address, type BlockHash, Bytes32, CheckpointId, type HexBytes, type StateRoot, toAddress } from "../domain/Hash.ts"
 import { type ValidatorKey, verifyPossession } from "../domain/QuorumCertificate.ts"
 import { designations, type ProtocolParameters } from "../domain/ProtocolParameters.ts"
-import type { VerifyingKey } from "../proofs/CircuitKeys.ts"
+import { type VerifyingKeys, verifyingKeysHash, verifyingKeyWords } from "../proofs/VerifierKeys.ts"
 import {
   checkpointRegistryAbi,
   feeSignalAbi,
@@ -94,19 +92,9 @@ export interface DeployOptions {
   readonly genesis: { readonly number: BlockNumber; readonly hash: BlockHash; readonly stateRoot: StateRoot }
   /** The first validator set, in the order of the signer bitmap, with a proof of possession for each key (CP-2). */
   readonly validators: { readonly publicKeys: ReadonlyArray<ValidatorKey>; readonly possessions: ReadonlyArray<HexBytes> }
-  readonly verifyingKeys: { readonly block: VerifyingKey; readonly ancestry: VerifyingKey }
+  readonly verifyingKeys: VerifyingKeys
   readonly parameters: ProtocolParameters
 }
-
-/** A verifying key as the verifier's constructor takes it: alpha, beta, gamma, delta, bases; imaginary parts first. */
-export const verifyingKeyWords = (key: VerifyingKey): ReadonlyArray<bigint> => [
-  ...key.vk_alpha_1.slice(0, 2),
-  ...[key.vk_beta_2, key.vk_gamma_2, key.vk_delta_2].flatMap(([x, y]) => [x[1], x[0], y[1], y[0]]),
-  ...key.IC.flatMap(([x, y]) => [x, y])
-].map(BigInt)
-
-/** Words that both verifying keys share: alpha, beta and gamma. */
-const sharedWords = 10
 
 const errorsAbi = [...[...checkpointRegistryAbi, ...proverRegistryAbi, ...feeSignalAbi].filter((item) => item.type === "error"), ...settlementErrorsAbi]
 
@@ -185,8 +173,6 @@ export const deploy = Effect.fn("deploy")(function*(options: DeployOptions): Eff
   const checkpoint = genesisCheckpoint(new BlockRef({ number: genesis.number, hash: genesis.hash }), genesis.stateRoot)
   const root = { parentId: checkpoint.parent, number: BigInt(genesis.number), blockHash: genesis.hash, stateRoot: genesis.stateRoot }
   const keys = concat(validators.publicKeys)
-  const blockKey = verifyingKeyWords(options.verifyingKeys.block)
-  const ancestryKey = verifyingKeyWords(options.verifyingKeys.ancestry)
 
   const given = { ...parameters, designation: designations.indexOf(parameters.designation) }
   const block = yield* create(
@@ -202,7 +188,7 @@ export const deploy = Effect.fn("deploy")(function*(options: DeployOptions): Eff
   yield* create("Groth16BatchVerifier", 2, encodeDeployData({
     abi: groth16BatchVerifierAbi,
     bytecode: bytecode("Groth16BatchVerifier"),
-    args: [blockKey, ancestryKey]
+    args: [verifyingKeyWords(options.verifyingKeys.block), verifyingKeyWords(options.verifyingKeys.ancestry)]
   }))
   yield* create("RewardVault", 3, encodeDeployData({
     abi: rewardVaultAbi,
@@ -226,7 +212,7 @@ export const deploy = Effect.fn("deploy")(function*(options: DeployOptions): Eff
     feeSignal,
     groth16,
     genesis: checkpoint.id,
-    verifyingKeys: keccak256(encodePacked(["uint256[]"], [[...blockKey, ...ancestryKey.slice(sharedWords)]]))
+    verifyingKeys: verifyingKeysHash(options.verifyingKeys)
   })
   yield* checkDeployment(client, deployment, { keys, parameters, genesis })
   return deployment

@@ -17,9 +17,11 @@ import { parametersOf } from "./CircuitManifest.ts"
 import type { CircuitName } from "./CircuitParameters.ts"
 import { type CircuitProver, type Groth16Workers, workerProver } from "./CircuitProver.ts"
 import * as ExternalProver from "./ExternalProver.ts"
+import { aggregate } from "./Groth16Aggregation.ts"
 import { proofLength } from "./Groth16Encoding.ts"
 import type { WorkerCircuit, WorkerKeys, WorkerReply, WorkerRequest } from "./Groth16Worker.ts"
 import { ProofInvalid, ProofSystem, ProvingFailed } from "./ProofSystem.ts"
+import { verifyingKeysHash } from "./VerifierKeys.ts"
 import * as WorkerPool from "./WorkerPool.ts"
 
 export interface Groth16Options {
@@ -129,6 +131,7 @@ const make = Effect.fn("Groth16.make")(function*(options: Groth16Options) {
     ? workerProver(workers)
     : yield* ExternalProver.make(program, size, { block: keys.block.provingKey, ancestry: keys.ancestry.provingKey }, workers)
   const verifyBundle = yield* makeVerification(verifiers)
+  const keysHash = verifyingKeysHash({ block: keys.block.verifyingKey, ancestry: keys.ancestry.verifyingKey })
 
   const verify = Effect.fn("Groth16.verify")(function*(proof: Proof) {
     if (proof.system !== "groth16") return yield* new ProofInvalid({ reason: `it is a ${proof.system} proof` })
@@ -223,7 +226,7 @@ const make = Effect.fn("Groth16.make")(function*(options: Groth16Options) {
     merge,
     verify,
     verifyAncestry,
-    encodeForL1: (proof, ancestry) => concat(ancestry === undefined ? [proof.bytes] : [proof.bytes, ancestry.bytes])
+    encodeForL1: (proof, ancestry) => aggregate(keysHash, proof, ancestry)
   })
 })
 

@@ -1,6 +1,6 @@
 /**
- * Groth16 proofs as L1 reads them: eight 32-byte words A.x A.y B.x1 B.x0 B.y1 B.y0 C.x C.y, the order of the EVM's pairing
- * precompile, which wants the imaginary part first.
+ * Groth16 proofs as provers exchange them: eight 32-byte words A.x A.y B.x1 B.x0 B.y1 B.y0 C.x C.y, in the order of the EVM's
+ * pairing precompile, which wants the imaginary part first. `Groth16Aggregation.ts` makes of them what L1 takes.
  *
  * Loaded by worker threads: imports types only.
  */

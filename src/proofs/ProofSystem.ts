@@ -54,6 +54,6 @@ export class ProofSystem extends Context.Service<ProofSystem, {
   readonly verify: (proof: Proof) => Effect.Effect<void, ProofInvalid>
   /** Succeeds only for a valid ancestry proof. */
   readonly verifyAncestry: (proof: AncestryProof) => Effect.Effect<void, ProofInvalid>
-  /** The `proof` bytes of a state update: the proof, then the ancestry proof if END is not the checkpoint's own block. */
+  /** The `proof` bytes of a state update, of a verified proof and, if END is not the checkpoint's own block, a verified ancestry proof. */
   readonly encodeForL1: (proof: Proof, ancestry: AncestryProof | undefined) => HexBytes
 }>()("lignum/ProofSystem") {}

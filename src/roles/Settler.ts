@@ -28,8 +28,8 @@ import { type PlannerView, TreePlanner } from "./TreePlanner.ts"
 /** What an operator decides about settling. */
 export interface SettlerOptions extends UpdatePolicy, OutboxOptions {
   /**
-   * What has been provable for so long is settled all the same: too small a rest, or an update that costs more than it brings. A
-   * checkpoint that can be reverted and not proven for so long is reverted.
+   * What could have been settled for so long is settled all the same: too small a rest, or an update that costs more than it brings.
+   * A checkpoint that can be reverted and not proven for so long is reverted.
    */
   readonly patience: Duration.Input
   /** What the contracts were deployed with: how pots are split, whom turns serve, when checkpoints are reverted. */
@@ -186,6 +186,13 @@ export class Settler extends Context.Service<Settler, RoleShape<typeof SettlerRp
         return { terms: yield* Effect.fromResult(turnTerms(parameters, whose, l1.account)), mine: whose === l1.account } satisfies Standing
       })
 
+      /** When L1's idle clock was started (ST-4), in milliseconds; infinity while nothing is provable. */
+      const idleSince = Effect.map(l1.turn, ({ endsAt, inFallback, index }) =>
+        Option.match(endsAt, {
+          onNone: () => Number.POSITIVE_INFINITY,
+          onSome: (end) => 1_000 * (Number(end) - parameters.idleFallback - (inFallback ? (Number(index) + 1) * parameters.turnLength : 0))
+        }))
+
       const sight = yield* SubscriptionRef.make<SettlementSight>(nothingSeen)
 
       /** The checkpoints between which the chain falls back, once the oldest unproven one is too old (CP-4). */
@@ -216,19 +223,27 @@ export class Settler extends Context.Service<Settler, RoleShape<typeof SettlerRp
       const patience = Duration.toMillis(Duration.fromInputUnsafe(options.patience))
       /** Since when this process sees that a checkpoint can be reverted. */
       let dueSince: { readonly oldest: CheckpointId; readonly at: number } | undefined
-      let provableSince: { readonly tip: number; readonly at: number } | undefined
+      /** Since when there is something to settle; `undefined` while there is nothing. */
+      let settlableSince: { readonly tip: BlockHash; readonly at: number } | undefined
+      /** What continues the tip that a node finds at its start has been there as long as L1's idle clock runs (ST-4), for all it knows. */
+      let tipAtStart: BlockHash | undefined
 
       const settle = Effect.fnUntraced(function*(seen: L1View, known: PlannerView) {
         const now = yield* Clock.currentTimeMillis
-        if (provableSince?.tip !== seen.tip.number) provableSince = { tip: seen.tip.number, at: now }
-        const overdue = now - provableSince.at > patience
+        const provable = seen.checkpoints.length > 0
+        const settlable = provable && known.heaviest.length > 0
+        tipAtStart ??= seen.tip.hash
+        if (!settlable) settlableSince = undefined
+        else if (settlableSince?.tip !== seen.tip.hash) {
+          settlableSince = { tip: seen.tip.hash, at: seen.tip.hash === tipAtStart ? Math.min(now, yield* idleSince) : now }
+        }
+        const overdue = settlableSince !== undefined && now - settlableSince.at > patience
 
         // Before anything new: what is still on its way, whoever was faster meanwhile, and what L1 confirmed and then took back.
         if (yield* outbox.advance(news, overdue || standsInTurn)) return
 
-        const provable = seen.checkpoints.length > 0
         const due = provable ? yield* revertible : undefined
-        const { mine, terms } = provable && known.heaviest.length > 0 ? yield* standingNow : nobodysTurn
+        const { mine, terms } = settlable ? yield* standingNow : nobodysTurn
         standsInTurn = mine
         if (!races && !mine && due === undefined) return yield* say({ activity: "waits for a turn of its own: this node does not race" })
         // A turn is used at any size and price, and so is the last chance before blocks are lost.

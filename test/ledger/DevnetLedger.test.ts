@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Fiber, Option, Schema, Stream } from "effect"
-import { SqlClient, SqlError } from "effect/sql"
+import { SqlClient } from "effect/sql"
 import { TestClock } from "effect/testing"
 import { AccountIndex, Nonce } from "../../src/domain/Account.ts"
 import { ProverGas, Wei } from "../../src/domain/Amount.ts"
@@ -15,6 +15,7 @@ import { LedgerSource } from "../../src/ledger/LedgerSource.ts"
 import { layerSqlite } from "../../src/store/Sqlite.ts"
 import { includes, total } from "./accounts.ts"
 import { assertCertified, blocks, checkpoints, config, domain, ledgerFile, n, produce, registered, transcript, withLedger, witnesses } from "./devnet.ts"
+import { lostAnswers } from "./lostAnswers.ts"
 import { replay } from "./replay.ts"
 
 const parameters = { chainId: config.chainId, slots: config.slots, depth: config.depth }
@@ -90,22 +91,14 @@ describe("production", { timeout: 30_000 }, () => {
 })
 
 it.effect("a commit whose answer was lost is found in the file, and no height is made twice", () => Effect.gen(function*() {
-  const sql = yield* SqlClient.SqlClient
-  let lose = false
-  const lost = Effect.suspend(() => lose ? Effect.fail(new SqlError.SqlError({ reason: new SqlError.UnknownError({ cause: "lost" }) })) : Effect.void)
-  const unreliable = new Proxy(sql, {
-    get: (target, key) =>
-      key === "withTransaction"
-        ? <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.tap(target.withTransaction(body), lost)
-        : Reflect.get(target, key)
-  })
+  const { lose, unreliable } = yield* lostAnswers
   yield* Effect.gen(function*() {
     const ledger = yield* DevnetLedger
     yield* produce(2)
-    lose = true
+    lose(true)
     yield* TestClock.adjust("6 seconds")
     assert.strictEqual((yield* ledger.status).tip.number, 2)
-    lose = false
+    lose(false)
     yield* TestClock.adjust("6 seconds")
     assert.strictEqual((yield* ledger.status).tip.number, 4)
     const made = yield* blocks(0, 5)

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Stream } from "effect"
-import { SqlClient, SqlError } from "effect/sql"
+import { SqlClient } from "effect/sql"
 import { TestClock } from "effect/testing"
 import { BlockRef } from "../../src/domain/Block.ts"
 import { genesisCheckpoint } from "../../src/domain/Checkpoint.ts"
@@ -12,6 +12,7 @@ import { LedgerSource } from "../../src/ledger/LedgerSource.ts"
 import { layerSqlite } from "../../src/store/Sqlite.ts"
 import { includes, total } from "./accounts.ts"
 import { assertCertified, blocks, checkpoints, config, domain, ledgerFile, n, produce, registered, transcript, withLedger, witnesses } from "./devnet.ts"
+import { lostAnswers } from "./lostAnswers.ts"
 import { replay } from "./replay.ts"
 
 const genesisId = genesisCheckpoint(devnetGenesis(config).block.ref, devnetGenesis(config).block.header.stateRoot).id
@@ -279,22 +280,14 @@ describe("CP-4: readers of a ledger that replaces blocks", { timeout: 60_000 }, 
   }), registered))
 
   it.effect("a rebuild whose answer was lost is told to readers before anything that comes after it", () => Effect.gen(function*() {
-    const sql = yield* SqlClient.SqlClient
-    let lose = false
-    const lost = Effect.suspend(() => lose ? Effect.fail(new SqlError.SqlError({ reason: new SqlError.UnknownError({ cause: "lost" }) })) : Effect.void)
-    const unreliable = new Proxy(sql, {
-      get: (target, key) =>
-        key === "withTransaction"
-          ? <A, E, R>(body: Effect.Effect<A, E, R>) => Effect.tap(target.withTransaction(body), lost)
-          : Reflect.get(target, key)
-    })
+    const { lose, unreliable } = yield* lostAnswers
     yield* Effect.gen(function*() {
       const [ahead, late] = [yield* live(0), yield* reader(0, 6)]
       yield* produce(8)
       const [tip, [, second]] = [yield* refAt(4), yield* checkpoints(0, 2)]
-      lose = true
+      lose(true)
       assert.strictEqual((yield* Effect.flip((yield* DevnetLedger).rebuild(tip, second!.checkpoint.id, 1)))._tag, "LedgerUnavailable")
-      lose = false
+      lose(false)
       // The file has no block 7 any more, and memory does not know it yet.
       yield* late.go
       assert.deepStrictEqual(numbers(late.seen), [0, 1, 2, 3, 4, 5, 6])

@@ -222,6 +222,23 @@ describe("a node under a virtual clock", () => {
       assert.deepStrictEqual(yield* reached, [3, 4])
     }).pipe(Effect.provide(world)))
 
+  virtual("ST-2: patience begins with something to settle, however long nothing was provable", () =>
+    Effect.gen(function*() {
+      const { provingTime } = yield* Knobs
+      const settler = yield* Settler
+      yield* startRoles()
+      yield* pass(20)
+      yield* Ref.set(provingTime, Duration.minutes(10))
+      yield* pass(600)
+      const [first] = yield* reached
+      assert.strictEqual(first, 3)
+      yield* pass(60)
+      assert.match((yield* now(settler.changes())).activity, /[12] of 3 blocks/)
+      assert.deepStrictEqual(yield* reached, [3], "what was proven a minute ago has not waited for eleven")
+      yield* pass(300)
+      assert.match((yield* now(settler.changes())).activity, /assembling blocks 4 to 5/)
+    }).pipe(Effect.provide(world)))
+
   virtual("FM-5: a quote's cap covers the dearest course of the next blocks", () =>
     Effect.gen(function*() {
       yield* startRoles()

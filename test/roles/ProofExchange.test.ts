@@ -9,6 +9,8 @@ import { HintSigner, makeHintSigner } from "../../src/gossip/HintSignature.ts"
 import { layerNetwork, MemoryNetwork, type MemoryNetworkOptions } from "../../src/gossip/MemoryGossip.ts"
 import { messageCodec, proofMessage } from "../../src/gossip/Messages.ts"
 import { ProofGossip } from "../../src/gossip/ProofGossip.ts"
+import type { StrategyName } from "../../src/domain/planning/Strategy.ts"
+import { PlannerOptions } from "../../src/roles/TreePlanner.ts"
 import { ProofExchange } from "../../src/roles/ProofExchange.ts"
 import { layer, makeOperator, type Operator } from "../../src/simulation/Simulation.ts"
 import { ModelLedger } from "../../src/simulation/ModelLedger.ts"
@@ -33,7 +35,7 @@ const world = (network: Partial<MemoryNetworkOptions> = {}) =>
   )
 
 /** An operator with its place in the network; it is started. */
-const start = Effect.fnUntraced(function*(number: number, provingTime: Duration.Duration) {
+const start = Effect.fnUntraced(function*(number: number, provingTime: Duration.Duration, strategy: StrategyName = "greedy") {
   const { join } = yield* MemoryNetwork
   const name = `operator-${number}`
   const operator = yield* makeOperator({
@@ -46,7 +48,8 @@ const start = Effect.fnUntraced(function*(number: number, provingTime: Duration.
   const gossip = yield* join(name)
   yield* operator.start.pipe(
     Effect.provideService(ProofGossip, gossip),
-    Effect.provideService(HintSigner, makeHintSigner(domain, Redacted.make(keys[number - 1]!)))
+    Effect.provideService(HintSigner, makeHintSigner(domain, Redacted.make(keys[number - 1]!))),
+    Effect.updateService(PlannerOptions, (options) => ({ ...options, strategy }))
   )
   return { ...operator, gossip }
 })
@@ -121,6 +124,17 @@ describe("OC-1: nodes that exchange proofs", () => {
       assert.isAtLeast(accepted, proofs + 5, "hints of what is begun, and that it is still so")
       assert.strictEqual(gossip.counters.useless, 0, "a node that is not registered gives no hints")
       assert.strictEqual((yield* viewOf(prover)).gossip.cutOff.length + (yield* viewOf(stranger)).gossip.cutOff.length, 0)
+    }).pipe(Effect.provide(world())))
+
+  virtual("OC-3: two that hear each other's hints share the work, and prove hardly anything twice", () =>
+    Effect.gen(function*() {
+      const both = [yield* start(1, Duration.seconds(15), "rendezvous"), yield* start(2, Duration.seconds(15), "rendezvous")]
+      yield* pass(400)
+      const blocks = new Set(yield* blocksOf(both[0]!))
+      assert.isAtLeast(blocks.size, 35)
+      const begun = yield* Effect.forEach(both, ({ prover }) => Ref.get(prover.begun))
+      assert.isAtMost(begun[0]!.length + begun[1]!.length, 1.1 * blocks.size + 2)
+      for (const each of begun) assert.isAtLeast(each.length / blocks.size, 0.25)
     }).pipe(Effect.provide(world())))
 
   virtual("OC-1: false proofs are verified once, and three of them are the end", () =>

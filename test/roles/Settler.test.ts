@@ -46,6 +46,16 @@ const replacementStored = until("a replacement is stored", Effect.map(submission
 const confirmed = (end: number) =>
   until(`the update to ${end} is confirmed`, Effect.map(submissions, (all) => all.some(({ block, kind, state }) => kind === "update" && block === end && state === "confirmed")))
 
+/** A node that ends after it stored a dearer transaction, and before it sent it. L1 stays deaf. */
+const crashBeforeReplacing = Effect.scoped(Effect.gen(function*() {
+  const { deafen, gasPrice } = yield* Knobs
+  yield* startRoles()
+  yield* somethingSent
+  yield* Ref.set(gasPrice, 2n * gwei)
+  yield* deafen(true)
+  yield* replacementStored
+}))
+
 const assertBooksHold = Effect.gen(function*() {
   yield* pass(2)
   const audit = yield* Effect.flatMap(Stream.runHead((yield* RewardAuditor).changes()), Effect.fromOption)
@@ -97,17 +107,10 @@ describe("ND-3: a transaction that L1 does not include", () => {
 
   virtual("a crash between storing and sending a replacement sends just that one", () =>
     Effect.gen(function*() {
-      const { deafen, gasPrice } = yield* Knobs
-      yield* Effect.scoped(Effect.gen(function*() {
-        yield* startRoles()
-        yield* somethingSent
-        yield* Ref.set(gasPrice, 2n * gwei)
-        yield* deafen(true)
-        yield* replacementStored
-      }))
+      yield* crashBeforeReplacing
       assert.strictEqual((yield* distinctSent).length, 1)
       const stored = (yield* submissions)[0]!.newest.hash
-      yield* deafen(false)
+      yield* (yield* Knobs).deafen(false)
       yield* startRoles()
       yield* settled(3)
       assert.strictEqual((yield* distinctSent)[1], stored)
@@ -119,13 +122,7 @@ describe("ND-3: a transaction that L1 does not include", () => {
   virtual("is concluded by whichever of its variants L1 included, while the node was down too", () =>
     Effect.gen(function*() {
       const { deafen, gasPrice } = yield* Knobs
-      yield* Effect.scoped(Effect.gen(function*() {
-        yield* startRoles()
-        yield* somethingSent
-        yield* Ref.set(gasPrice, 2n * gwei)
-        yield* deafen(true)
-        yield* replacementStored
-      }))
+      yield* crashBeforeReplacing
       yield* Ref.set(gasPrice, gwei)
       yield* pass(3)
       assert.deepStrictEqual(yield* reached, [3], "the first one was in the pool all the time")

@@ -2,90 +2,37 @@
  * A whole node over a real chain that finds proving paid too little: real proofs earn it real reputation, its flag reaches the real
  * contract, and the sequencers read what comes of it.
  */
-import { NodeServices } from "@effect/platform-node"
 import { assert, layer } from "@effect/vitest"
-import { Context, Effect, Layer, Option, Schedule, Stream } from "effect"
+import { Effect, Option, Stream } from "effect"
 import { createPublicClient, createTestClient, http } from "viem"
-import { fullBlocks } from "../../bench/Blocks.ts"
-import { checkpointOf, freshWorld, register, send, type World } from "../../bench/L1World.ts"
+import { register } from "../../bench/L1World.ts"
 import { makeSignalReader } from "../../src/devnet/SignalReader.ts"
-import { ProverGas } from "../../src/domain/Amount.ts"
-import { genesisCheckpoint } from "../../src/domain/Checkpoint.ts"
 import { defaultParameters, ProtocolParameters } from "../../src/domain/ProtocolParameters.ts"
-import { feeSignalAbi, rewardVaultAbi } from "../../src/l1/abi.ts"
-import { L1PollInterval } from "../../src/l1/Follower.ts"
-import { L1 } from "../../src/l1/L1.ts"
+import { feeSignalAbi } from "../../src/l1/abi.ts"
 import { devnetPriceRule } from "../../src/ledger/DevnetLedgerConfig.ts"
-import { LedgerSource, LedgerUnavailable } from "../../src/ledger/LedgerSource.ts"
-import { connectRoles, startRoles } from "../../src/node/ProverNode.ts"
-import { loadKeys } from "../../src/proofs/CircuitKeys.ts"
-import * as Groth16 from "../../src/proofs/Groth16.ts"
-import { FeeController, FeeOptions } from "../../src/roles/FeeController.ts"
-import { SettlerOptions } from "../../src/roles/Settler.ts"
-import * as MemoryTransport from "../../src/rpc/MemoryTransport.ts"
-import { layerSqlite } from "../../src/store/Sqlite.ts"
-import * as SqliteStore from "../../src/store/SqliteStore.ts"
+import { startRoles } from "../../src/node/ProverNode.ts"
+import { FeeController } from "../../src/roles/FeeController.ts"
 import { Store } from "../../src/store/Store.ts"
+import { fixedLedger } from "./fixedLedger.ts"
+import { eventually, realNode, Scene } from "./realNode.ts"
 
-const { blocks, genesis } = fullBlocks("flag", 2)
-const genesisRef = { number: genesis.number, hash: genesis.hash } as never
-const checkpoint = checkpointOf(genesisCheckpoint(genesisRef, genesis.stateRoot), blocks[1]!.block.header)
-const genesisOnLedger = { header: genesis, transfers: [], number: genesis.number, ref: genesisRef } as never
+const ledger = fixedLedger("flag", 2)
 
 /** One update makes a prover active here, and one prover is the quorum. No epoch ends by itself while the test runs. */
 const parameters = new ProtocolParameters({ ...defaultParameters, minUpdates: 1, signalCap: 10_000, signalEpoch: 10 * 24 * 3_600 })
 
-const ledger = Layer.succeed(LedgerSource, {
-  genesis: Effect.succeed(genesisOnLedger),
-  blocks: (from) => Stream.fromIterable([genesisOnLedger, ...blocks.map(({ block }) => block)].slice(from)).pipe(Stream.concat(Stream.never)),
-  witness: (number) => {
-    const made = blocks[number - 1]
-    return made === undefined ? Effect.fail(new LedgerUnavailable({ number, reason: "not made yet" })) : Effect.succeed(made.witness)
-  },
-  checkpoints: () => Stream.never
+const node = realNode("flag", ledger, {
+  parameters,
+  fees: { flagging: { costPerGas: devnetPriceRule.floor, minMargin: 0n, leafShare: 7_500, flagAfter: 6n } }
 })
 
-class Scene extends Context.Service<Scene, World>()("test/Scene") {}
-
-const world = Layer.effectContext(Effect.gen(function*() {
-  const made = yield* freshWorld("flag", genesis, 4, undefined, parameters)
-  yield* send(made, {
-    address: made.deployment.vault,
-    abi: rewardVaultAbi,
-    functionName: "fund",
-    value: blocks.reduce((sum, { block }) => sum + block.header.proverFees, 0n)
-  })
-  return Context.make(Scene, made).pipe(Context.add(L1, made.l1))
-}))
-
-const sending = { maxFeePerGas: 500n * 10n ** 9n, replaceAfter: "30 seconds", confirmations: 1 } as const
-
-const services = connectRoles.pipe(
-  Layer.provideMerge(Layer.mergeAll(
-    world,
-    ledger,
-    MemoryTransport.layer,
-    Layer.unwrap(Effect.map(loadKeys(), (keys) => Groth16.layer({ keys }))),
-    SqliteStore.layer.pipe(Layer.provide(layerSqlite(":memory:"))),
-    Layer.succeed(SettlerOptions, { ...sending, blocksPerUpdate: 2, maxBlocks: 2, patience: "5 minutes", parameters, profitableOnly: false }),
-    Layer.succeed(FeeOptions, {
-      rule: devnetPriceRule,
-      blockGas: ProverGas.make(32_000n),
-      flagging: { costPerGas: devnetPriceRule.floor, minMargin: 0n, leafShare: 7_500, flagAfter: 6n }
-    }),
-    Layer.succeed(L1PollInterval, "50 millis")
-  )),
-  Layer.provideMerge(NodeServices.layer)
-)
-
-const eventually = <A, E, R>(what: Effect.Effect<A, E, R>) => what.pipe(Effect.retry({ schedule: Schedule.spaced("100 millis"), times: 1_800 }))
 const saying = (pattern: RegExp) =>
   eventually(Effect.gen(function*() {
     const { flagging } = yield* Effect.flatMap(Stream.runHead((yield* FeeController).changes()), Effect.fromOption)
     if (!pattern.test(flagging ?? "")) return yield* Effect.fail(flagging)
   }))
 
-layer(services, { excludeTestServices: true, timeout: "5 minutes" })("a node that proving pays too little, over a real chain", (it) => {
+layer(node, { excludeTestServices: true, timeout: "5 minutes" })("a node that proving pays too little, over a real chain", (it) => {
   it.effect("FM-3, FM-4, ND-3: earns reputation, flags once per epoch, and the sequencers read the multiplier", () =>
     Effect.gen(function*() {
       const scene = yield* Scene
@@ -106,14 +53,14 @@ layer(services, { excludeTestServices: true, timeout: "5 minutes" })("a node tha
       assert.strictEqual((yield* Effect.flip(l1.dryRun({ kind: "flag" }))).message, "L1 would refuse it: FM3_NotActive(0, 1)")
       assert.strictEqual(yield* l1.nextNonce, 0)
 
-      yield* register(scene, checkpoint)
+      yield* register(scene, ledger.checkpoint(2))
       yield* saying(/^flagged in epoch \d+ already/)
       const standing = yield* l1.signal
       assert.deepStrictEqual(
         [standing.flagged, standing.updates, standing.multiplier],
         [true, 1n, 1_250_000n]
       )
-      const gas = blocks.reduce((sum, { block }) => sum + block.header.proverGasUsed, 0n)
+      const gas = ledger.blocks.reduce((sum, { block }) => sum + block.header.proverGasUsed, 0n)
       assert.isTrue(standing.reputation <= gas && standing.reputation > gas * 999n / 1_000n, "what it proved, a moment ago")
       const [flagged] = (yield* events).filter((event) => event._tag === "Flagged")
       assert.strictEqual(flagged?._tag === "Flagged" ? flagged.prover : "", l1.account)

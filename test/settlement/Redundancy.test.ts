@@ -44,7 +44,7 @@ layer(services, { excludeTestServices: true, timeout: "5 minutes" })("redundancy
       assert.isFalse(race.inFallback)
       assert.isTrue(Option.getOrThrow(race.endsAt) >= registeredAt, "the race runs from the checkpoint on")
 
-      yield* settle(world, { statement, system: proof.system, mergers: [], checkpoints, ancestry: [], proof: proof.bytes })
+      yield* settle(world, { statement, system: proof.system, mergers: [], checkpoints, ancestry: [], proof: system.encodeForL1(proof, undefined) })
       const { number, timestamp } = yield* l1.latest
       const events = yield* l1.events(number, number)
       const opened = events.find((event): event is RedundancyOpened => event._tag === "RedundancyOpened")!

@@ -48,13 +48,13 @@ const services = Scene.layer.pipe(
   Layer.provideMerge(NodeServices.layer)
 )
 
-const updateOf = (proof: Proof, checkpoints: ReadonlyArray<Checkpoint>): Update => ({
+const updateOf = (system: ProofSystem["Service"], proof: Proof, checkpoints: ReadonlyArray<Checkpoint>): Update => ({
   statement: proof.statement,
   system: proof.system,
   mergers: [],
   checkpoints,
   ancestry: [],
-  proof: proof.bytes
+  proof: system.encodeForL1(proof, undefined)
 })
 
 const dryRun = ({ l1 }: Effect.Success<ReturnType<typeof freshWorld>>, update: Update) => l1.dryRun({ kind: "update", update })
@@ -86,7 +86,7 @@ layer(services, { excludeTestServices: true, timeout: "5 minutes" })("bad input 
       const system = yield* ProofSystem
       const two = yield* system.merge(proofs[0], proofs[1])
       yield* system.verify(two)
-      const update = updateOf(two, checkpoints.slice(0, 1))
+      const update = updateOf(system, two, checkpoints.slice(0, 1))
       assert.isAbove(Number(yield* dryRun(world, update)), 100_000)
       // Whoever it is, registered nowhere: the race is open.
       const submit = (system: number) =>
@@ -105,8 +105,9 @@ layer(services, { excludeTestServices: true, timeout: "5 minutes" })("bad input 
   it.effect("ND-3: the same call signed again has the same nonce, other fees, and would be taken as well", () =>
     Effect.gen(function*() {
       const { checkpoints, proofs, world: { l1 } } = yield* Scene
-      const two = yield* (yield* ProofSystem).merge(proofs[0], proofs[1])
-      const call = { kind: "update", update: updateOf(two, checkpoints.slice(0, 1)) } as const
+      const system = yield* ProofSystem
+      const two = yield* system.merge(proofs[0], proofs[1])
+      const call = { kind: "update", update: updateOf(system, two, checkpoints.slice(0, 1)) } as const
       const gas = yield* l1.dryRun(call)
       const fees = (gwei: bigint) => ({ maxFeePerGas: gwei * 10n ** 9n, maxPriorityFeePerGas: gwei * 10n ** 8n })
       const cheap = yield* l1.sign(call, gas, fees(8n))
@@ -127,10 +128,10 @@ layer(services, { excludeTestServices: true, timeout: "5 minutes" })("bad input 
       const { checkpoints, proofs, world } = yield* Scene
       const system = yield* ProofSystem
       const two = yield* system.merge(proofs[0], proofs[1])
-      const last = (parseInt(two.bytes.at(-1)!, 16) ^ 1).toString(16)
-      const flipped = new Proof({ ...two, bytes: (two.bytes.slice(0, -1) + last) as HexBytes })
-      assert.strictEqual((yield* Effect.flip(system.verify(flipped)))._tag, "ProofInvalid")
-      const refused = yield* Effect.flip(dryRun(world, updateOf(flipped, checkpoints.slice(0, 1))))
+      const flipped = (hex: HexBytes) => (hex.slice(0, -1) + (parseInt(hex.at(-1)!, 16) ^ 1).toString(16)) as HexBytes
+      assert.strictEqual((yield* Effect.flip(system.verify(new Proof({ ...two, bytes: flipped(two.bytes) }))))._tag, "ProofInvalid")
+      const update = updateOf(system, two, checkpoints.slice(0, 1))
+      const refused = yield* Effect.flip(dryRun(world, { ...update, proof: flipped(update.proof) }))
       assert.match(refused.message, /ST3_(PointInvalid|ProofInvalid)/)
     }))
 
@@ -145,7 +146,7 @@ layer(services, { excludeTestServices: true, timeout: "5 minutes" })("bad input 
         statement: new Statement({ from: two.statement.from, leaves: [new Leaf({ ...first, prover: stranger }), ...rest] })
       })
       assert.strictEqual((yield* Effect.flip(system.verify(stolen)))._tag, "ProofInvalid")
-      const refused = yield* Effect.flip(dryRun(world, updateOf(stolen, checkpoints.slice(0, 1))))
+      const refused = yield* Effect.flip(dryRun(world, updateOf(system, stolen, checkpoints.slice(0, 1))))
       assert.match(refused.message, /ST3_ProofInvalid/)
     }))
 
@@ -156,10 +157,10 @@ layer(services, { excludeTestServices: true, timeout: "5 minutes" })("bad input 
       const three = yield* system.merge(yield* system.merge(proofs[0], proofs[1]), proofs[2])
       const plan = planUpdate(three.statement.from, checkpoints.slice(0, 1), [three], { blocksPerUpdate: 1, maxBlocks: 8 }, true)
       assert.isTrue(Result.isFailure(plan))
-      const refused = yield* Effect.flip(dryRun(world, updateOf(three, checkpoints.slice(0, 1))))
+      const refused = yield* Effect.flip(dryRun(world, updateOf(system, three, checkpoints.slice(0, 1))))
       assert.match(refused.message, /ST2_NotContinued/)
       // A checkpoint that does continue it is no help without the proof of ancestry.
-      assert.match((yield* Effect.flip(dryRun(world, updateOf(three, checkpoints)))).message, /ST3_/)
+      assert.match((yield* Effect.flip(dryRun(world, updateOf(system, three, checkpoints)))).message, /ST3_/)
     }))
 
   it.effect("ST-2: an update towards a checkpoint that is not registered", () =>
@@ -168,7 +169,7 @@ layer(services, { excludeTestServices: true, timeout: "5 minutes" })("bad input 
       const system = yield* ProofSystem
       const invented = new Checkpoint({ ...checkpoints[0]!, stateRoot: StateRoot.make(toHex32(1n)) })
       const two = yield* system.merge(proofs[0], proofs[1])
-      assert.match((yield* Effect.flip(dryRun(world, updateOf(two, [invented])))).message, /ST2_CheckpointUnknown/)
+      assert.match((yield* Effect.flip(dryRun(world, updateOf(system, two, [invented])))).message, /ST2_CheckpointUnknown/)
     }))
 
   it.effect("CP-1: a checkpoint off the chain", () =>

@@ -1,88 +1,21 @@
 /**
  * A whole node over a real chain that takes its update back: real proofs, real contracts, and the roles as an operator runs them.
  */
-import { NodeServices } from "@effect/platform-node"
 import { assert, layer } from "@effect/vitest"
-import { Context, Effect, Layer, Schedule, Stream } from "effect"
+import { Effect, Stream } from "effect"
 import { createPublicClient, createTestClient, http } from "viem"
-import { fullBlocks } from "../../bench/Blocks.ts"
-import { checkpointOf, freshWorld, register, send, type World } from "../../bench/L1World.ts"
-import { ProverGas } from "../../src/domain/Amount.ts"
-import { genesisCheckpoint } from "../../src/domain/Checkpoint.ts"
-import { defaultParameters } from "../../src/domain/ProtocolParameters.ts"
-import { rewardVaultAbi } from "../../src/l1/abi.ts"
+import { register } from "../../bench/L1World.ts"
 import type { StateUpdated } from "../../src/l1/Events.ts"
-import { L1PollInterval } from "../../src/l1/Follower.ts"
-import { L1 } from "../../src/l1/L1.ts"
-import { devnetPriceRule } from "../../src/ledger/DevnetLedgerConfig.ts"
-import { LedgerSource, LedgerUnavailable } from "../../src/ledger/LedgerSource.ts"
-import { connectRoles, startRoles } from "../../src/node/ProverNode.ts"
-import { loadKeys } from "../../src/proofs/CircuitKeys.ts"
-import * as Groth16 from "../../src/proofs/Groth16.ts"
+import { startRoles } from "../../src/node/ProverNode.ts"
 import { CheckpointWatcher } from "../../src/roles/CheckpointWatcher.ts"
-import { FeeOptions } from "../../src/roles/FeeController.ts"
 import { RewardAuditor } from "../../src/roles/RewardAuditor.ts"
-import { SettlerOptions } from "../../src/roles/Settler.ts"
-import * as MemoryTransport from "../../src/rpc/MemoryTransport.ts"
-import { layerSqlite } from "../../src/store/Sqlite.ts"
-import * as SqliteStore from "../../src/store/SqliteStore.ts"
 import { Store } from "../../src/store/Store.ts"
 import { reorg } from "../l1/reorg.ts"
+import { fixedLedger } from "./fixedLedger.ts"
+import { eventually, realNode, Scene } from "./realNode.ts"
 
-const { blocks, genesis } = fullBlocks("reorg", 2)
-const genesisRef = { number: genesis.number, hash: genesis.hash } as never
-const checkpoint = checkpointOf(genesisCheckpoint(genesisRef, genesis.stateRoot), blocks[1]!.block.header)
-
-const ledger = Layer.succeed(LedgerSource, {
-  genesis: Effect.succeed({ header: genesis, transfers: [], number: genesis.number, ref: genesisRef } as never),
-  blocks: (from) =>
-    Stream.fromIterable([{ header: genesis, transfers: [], number: genesis.number, ref: genesisRef } as never, ...blocks.map(({ block }) => block)].slice(from)).pipe(
-      Stream.concat(Stream.never)
-    ),
-  witness: (number) => {
-    const made = blocks[number - 1]
-    return made === undefined ? Effect.fail(new LedgerUnavailable({ number, reason: "not made yet" })) : Effect.succeed(made.witness)
-  },
-  checkpoints: () => Stream.never
-})
-
-class Scene extends Context.Service<Scene, World>()("test/Scene") {}
-
-const world = Layer.effectContext(Effect.gen(function*() {
-  const made = yield* freshWorld("reorg", genesis, 4)
-  yield* send(made, {
-    address: made.deployment.vault,
-    abi: rewardVaultAbi,
-    functionName: "fund",
-    value: blocks.reduce((sum, { block }) => sum + block.header.proverFees, 0n)
-  })
-  return Context.make(Scene, made).pipe(Context.add(L1, made.l1))
-}))
-
-const services = connectRoles.pipe(
-  Layer.provideMerge(Layer.mergeAll(
-    world,
-    ledger,
-    MemoryTransport.layer,
-    Layer.unwrap(Effect.map(loadKeys(), (keys) => Groth16.layer({ keys }))),
-    SqliteStore.layer.pipe(Layer.provide(layerSqlite(":memory:"))),
-    Layer.succeed(SettlerOptions, {
-      blocksPerUpdate: 2,
-      maxBlocks: 2,
-      patience: "5 minutes",
-      parameters: defaultParameters,
-      maxFeePerGas: 500n * 10n ** 9n,
-      profitableOnly: false,
-      replaceAfter: "30 seconds",
-      confirmations: 1
-    }),
-    Layer.succeed(FeeOptions, { rule: devnetPriceRule, blockGas: ProverGas.make(32_000n) }),
-    Layer.succeed(L1PollInterval, "50 millis")
-  )),
-  Layer.provideMerge(NodeServices.layer)
-)
-
-const eventually = <A, E, R>(what: Effect.Effect<A, E, R>) => what.pipe(Effect.retry({ schedule: Schedule.spaced("100 millis"), times: 1_800 }))
+const ledger = fixedLedger("reorg", 2)
+const checkpoint = ledger.checkpoint(2)
 
 /** The update that the chain has, once it has one and the node knows. */
 const settledUpdate = eventually(Effect.gen(function*() {
@@ -109,7 +42,7 @@ const rawOf = (url: string, hash: `0x${string}`) =>
   Effect.promise(() =>
     createPublicClient({ transport: http(url) }).request({ method: "eth_getRawTransactionByHash" as never, params: [hash] as never }) as Promise<`0x${string}`>)
 
-layer(services, { excludeTestServices: true, timeout: "5 minutes" })("a reorganisation of a real chain over a node's update", (it) => {
+layer(realNode("reorg", ledger), { excludeTestServices: true, timeout: "5 minutes" })("a reorganisation of a real chain over a node's update", (it) => {
   it.effect("ND-3: settles the same blocks once, by the same transaction where it still holds", () =>
     Effect.gen(function*() {
       const scene = yield* Scene

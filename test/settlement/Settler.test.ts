@@ -9,12 +9,12 @@ import { defaultParameters, ProtocolParameters } from "../../src/domain/Protocol
 import { RewardShares, splitPot } from "../../src/domain/Rewards.ts"
 import { Wei } from "../../src/domain/Amount.ts"
 import type { Credited } from "../../src/l1/Events.ts"
+import { eventually } from "./realNode.ts"
 import {
   allEvents,
   booksHold,
   endow,
   eventOf,
-  eventually,
   gwei,
   potOf,
   prover,

@@ -4,14 +4,13 @@
  */
 import { NodeServices } from "@effect/platform-node"
 import { assert } from "@effect/vitest"
-import { Context, Effect, Layer, Option, Redacted, Ref, Schedule, Stream } from "effect"
+import { Context, Effect, Layer, Option, Redacted, Ref, Stream } from "effect"
 import { createTestClient, http, type LocalAccount } from "viem"
 import { privateKeyToAccount } from "viem/accounts"
-import { fullBlocks } from "../../bench/Blocks.ts"
-import { checkpointOf, freshWorld, register, send, type World } from "../../bench/L1World.ts"
+import { freshWorld, register, send, type World } from "../../bench/L1World.ts"
 import { l1Accounts } from "../../src/devnet/Chain.ts"
 import { ProverGas } from "../../src/domain/Amount.ts"
-import { type Checkpoint, genesisCheckpoint } from "../../src/domain/Checkpoint.ts"
+import { type Checkpoint } from "../../src/domain/Checkpoint.ts"
 import { type Address, toAddress } from "../../src/domain/Hash.ts"
 import { AncestryProof, concatStatements, Leaf, Proof, Statement } from "../../src/domain/Proof.ts"
 import { defaultParameters, type ProtocolParameters } from "../../src/domain/ProtocolParameters.ts"
@@ -21,7 +20,6 @@ import type { L1Event } from "../../src/l1/Events.ts"
 import { L1PollInterval } from "../../src/l1/Follower.ts"
 import { L1 } from "../../src/l1/L1.ts"
 import { devnetPriceRule } from "../../src/ledger/DevnetLedgerConfig.ts"
-import { LedgerSource, LedgerUnavailable } from "../../src/ledger/LedgerSource.ts"
 import { connectRoles, startRoles } from "../../src/node/ProverNode.ts"
 import { ProofSystem, ProvingFailed } from "../../src/proofs/ProofSystem.ts"
 import { FeeOptions } from "../../src/roles/FeeController.ts"
@@ -30,9 +28,11 @@ import { Settler, SettlerOptions } from "../../src/roles/Settler.ts"
 import * as MemoryTransport from "../../src/rpc/MemoryTransport.ts"
 import { layerSqlite } from "../../src/store/Sqlite.ts"
 import * as SqliteStore from "../../src/store/SqliteStore.ts"
+import { fixedLedger } from "./fixedLedger.ts"
+import { eventually } from "./realNode.ts"
 
-const { blocks, genesis } = fullBlocks("settler", 4)
-const genesisRef = { number: genesis.number, hash: genesis.hash } as never
+const ledger = fixedLedger("settler", 4)
+const { blocks, genesis, genesisRef } = ledger
 export const headers = blocks.map(({ block }) => block.header)
 export const potOf = (number: number): bigint => headers[number - 1]!.proverFees
 
@@ -40,19 +40,6 @@ export const gwei = 10n ** 9n
 export const proverAccount = privateKeyToAccount(Redacted.value(l1Accounts.proverKey)) as LocalAccount
 export const prover = toAddress(proverAccount.address)
 export const rival = toAddress(l1Accounts.sequencer.address)
-
-const ledger = Layer.succeed(LedgerSource, {
-  genesis: Effect.succeed({ header: genesis, transfers: [], number: genesis.number, ref: genesisRef } as never),
-  blocks: (from) =>
-    Stream.fromIterable([{ header: genesis, transfers: [], number: genesis.number, ref: genesisRef } as never, ...blocks.map(({ block }) => block)].slice(from)).pipe(
-      Stream.concat(Stream.never)
-    ),
-  witness: (number) => {
-    const made = blocks[number - 1]
-    return made === undefined ? Effect.fail(new LedgerUnavailable({ number, reason: "not made yet" })) : Effect.succeed(made.witness)
-  },
-  checkpoints: () => Stream.never
-})
 
 /** One block's proof in somebody's name. */
 export const proofBy = (owner: Address, number: number): Proof => {
@@ -118,7 +105,7 @@ export const settlerWorld = Effect.fnUntraced(function*(parameters: ProtocolPara
     address: world.deployment.vault,
     abi: rewardVaultAbi,
     functionName: "fund",
-    value: headers.reduce((sum, { proverFees }) => sum + proverFees, 0n)
+    value: ledger.pots
   })
   return { ...world, parameters }
 })
@@ -145,8 +132,8 @@ export const setBaseFee = (world: World, baseFeePerGas: bigint) =>
   })
 
 /** Registers the checkpoint of a block behind another one. */
-export const registerCheckpoint = Effect.fnUntraced(function*(world: World, number: number, parent: Checkpoint = genesisCheckpoint(genesisRef, genesis.stateRoot)) {
-  const checkpoint = checkpointOf(parent, headers[number - 1]!)
+export const registerCheckpoint = Effect.fnUntraced(function*(world: World, number: number, parent?: Checkpoint) {
+  const checkpoint = ledger.checkpoint(number, parent)
   yield* register(world, checkpoint)
   return checkpoint
 })
@@ -166,7 +153,7 @@ export const startNode = Effect.fnUntraced(function*(
   const node = yield* Layer.build(connectRoles.pipe(
     Layer.provideMerge(Layer.mergeAll(
       Layer.succeed(L1, world.l1),
-      ledger,
+      ledger.layer,
       MemoryTransport.layer,
       instantProofs,
       SqliteStore.layer.pipe(Layer.provide(layerSqlite(":memory:"))),
@@ -192,9 +179,6 @@ export const startNode = Effect.fnUntraced(function*(
   return { node, supervisor }
 })
 type Node = Effect.Success<ReturnType<typeof startNode>>
-
-/** Tries again for minutes: the machine may be busy. */
-export const eventually = <A, E, R>(what: Effect.Effect<A, E, R>) => what.pipe(Effect.retry({ schedule: Schedule.spaced("100 millis"), times: 1_800 }))
 
 export const allEvents = ({ deployment, l1 }: World): Effect.Effect<ReadonlyArray<L1Event>> =>
   Effect.orDie(Effect.flatMap(l1.latest, ({ number }) => l1.events(deployment.block, number)))

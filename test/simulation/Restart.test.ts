@@ -67,8 +67,9 @@ const waits: ReadonlyArray<Wait> = [
   {
     name: "ST-2: for patience with a rest that is too small",
     node: { settling: { blocksPerUpdate: 3, patience: "2 hours" } },
-    inTheMiddle: (node) => Effect.flatMap(from(2 * hour), (late) => late ? waitsFor(/1 of 3 blocks/)(node) : Effect.succeed(false)),
-    horizon: 2 * hour + 30 * minute,
+    inTheMiddle: (node) => Effect.flatMap(from(hour), (late) => late ? waitsFor(/1 of 3 blocks/)(node) : Effect.succeed(false)),
+    // Less than patience: it does not begin anew.
+    horizon: hour + 45 * minute,
     deeds: ["update to 3", "update to 4"]
   },
   {

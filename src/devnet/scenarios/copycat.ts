@@ -1,10 +1,9 @@
 /** RW-4: whoever brings the winner's own leaves as a redundant proof earns nothing. */
 import { Duration, Effect, Schedule } from "effect"
-import { BaseError, ContractFunctionRevertedError, decodeFunctionData, sliceHex } from "viem"
+import { BaseError, ContractFunctionRevertedError, decodeFunctionData } from "viem"
 import { ProverPrice } from "../../domain/Amount.ts"
 import type { RedundancyOpened, StateUpdated } from "../../l1/Events.ts"
 import { rewardVaultAbi, settlementErrorsAbi, stateUpdateAbi } from "../../l1/abi.ts"
-import { proofLength } from "../../proofs/Groth16Encoding.ts"
 import { l1Accounts, operatorAccount } from "../Chain.ts"
 import { defaultPolicy, type DevnetConfig } from "../DevnetConfig.ts"
 import { clientsOf, onL1Step } from "../Registration.ts"
@@ -52,8 +51,8 @@ const copy = ({ devnet: { deployment, url } }: Stage, opened: RedundancyOpened, 
       system,
       provers: leaves.map(({ prover }) => prover),
       mergers,
-      // What follows the leaves' proofs is the ancestry's.
-      proof: sliceHex(proof, 0, proofLength * leaves.length)
+      // To the letter: L1 looks at whose leaves they are before it looks at the proof.
+      proof
     }
     const call = { address: deployment.stateUpdate, abi: redundantAbi, functionName: "submitRedundant", args: [redundancy] } as const
     const hash = await wallet.writeContract({ ...call, chain: null, gas: forcedGas })

@@ -13,6 +13,7 @@ import { type HintSigner as Signer, HintSigner, makeHintSigner } from "../../../
 import type { Libp2pGossipOptions } from "../../../src/gossip/Libp2pGossip.ts"
 import { type CutOff, ProofGossip } from "../../../src/gossip/ProofGossip.ts"
 import { ExchangeOptions, ProofExchange } from "../../../src/roles/ProofExchange.ts"
+import { PlannerOptions } from "../../../src/roles/TreePlanner.ts"
 import { ModelChain } from "../../../src/simulation/ModelChain.ts"
 import { layer, makeOperator, type Operator } from "../../../src/simulation/Simulation.ts"
 import type { Gossip } from "../conformance.ts"
@@ -25,10 +26,10 @@ export const signerOf = (number: number): Signer => makeHintSigner(domain, Redac
 /** The number of the registered prover that lies. */
 export const registeredLiar = 9
 
-/** A block every second, two of them for an update. */
+/** A block every second, two of them for an update. Who only reads is not registered, so that nothing is left to it. */
 export const world = layer({
   seed: "honest",
-  provers: [accountOf(1), accountOf(2), accountOf(registeredLiar)],
+  provers: [accountOf(1), accountOf(registeredLiar)],
   ledger: { blockTime: Duration.seconds(1), checkpointInterval: 2, length: 10_000 },
   chain: { slot: Duration.seconds(1), emptyBlocks: Duration.seconds(2) }
 })
@@ -60,7 +61,8 @@ export const honestNode = Effect.fnUntraced(function*(
   yield* operator.start.pipe(
     Effect.provideService(ProofGossip, gossip),
     Effect.provideService(HintSigner, signerOf(number)),
-    Effect.provideService(ExchangeOptions, { fetchEvery: "1 second", fetchPause: "200 millis", hintEvery: "2 seconds", hintLifetime: "10 seconds" })
+    Effect.provideService(ExchangeOptions, { fetchEvery: "1 second", fetchPause: "200 millis", hintEvery: "2 seconds", hintLifetime: "10 seconds" }),
+    Effect.updateService(PlannerOptions, (given) => ({ ...given, hints: { ...given.hints, lifetime: 2_000, claimLimit: 3_000 } }))
   )
   return { ...operator, gossip }
 })
