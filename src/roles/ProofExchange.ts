@@ -15,7 +15,7 @@ import type { L1Event } from "../l1/Events.ts"
 import { ProofSystem } from "../proofs/ProofSystem.ts"
 import type { RoleShape } from "../rpc/RoleService.ts"
 import { Store } from "../store/Store.ts"
-import { makeHintJudge } from "./HintJudge.ts"
+import { leastHintPause, makeHintJudge } from "./HintJudge.ts"
 import { makeProofJudge } from "./ProofJudge.ts"
 import { RoleFibers } from "./RoleFibers.ts"
 import { TreePlanner } from "./TreePlanner.ts"
@@ -135,10 +135,13 @@ export class ProofExchange extends Context.Service<ProofExchange, RoleShape<type
         work.pipe(
           Stream.switchMap((one) => Stream.as(Stream.tick(options.hintEvery), one)),
           Stream.filter(() => SubscriptionRef.getUnsafe(registered).has(prover)),
+          // Others hear it only so often, and then it had better be the newest.
+          Stream.buffer({ capacity: 1, strategy: "sliding" }),
           Stream.runForEach((atoms) =>
             Effect.gen(function*() {
               const issuedAt = Math.floor(yield* Clock.currentTimeMillis)
               yield* gossip.publish(sign({ capacity: mostAtoms, atoms, issuedAt, expiresAt: issuedAt + hintLifetime }))
+              yield* Effect.sleep(Duration.millis(leastHintPause))
             })
           )
         )

@@ -10,7 +10,7 @@ import { layerNetwork, MemoryNetwork, type MemoryNetworkOptions } from "../../sr
 import { messageCodec, proofMessage } from "../../src/gossip/Messages.ts"
 import { ProofGossip } from "../../src/gossip/ProofGossip.ts"
 import type { StrategyName } from "../../src/domain/planning/Strategy.ts"
-import { PlannerOptions } from "../../src/roles/TreePlanner.ts"
+import { PlannerOptions, TreePlanner } from "../../src/roles/TreePlanner.ts"
 import { ProofExchange } from "../../src/roles/ProofExchange.ts"
 import { layer, makeOperator, type Operator } from "../../src/simulation/Simulation.ts"
 import { ModelLedger } from "../../src/simulation/ModelLedger.ts"
@@ -132,6 +132,10 @@ describe("OC-1: nodes that exchange proofs", () => {
       yield* pass(400)
       const blocks = new Set(yield* blocksOf(both[0]!))
       assert.isAtLeast(blocks.size, 35)
+      for (const each of both) {
+        console.log("DBG", JSON.stringify(yield* Ref.get(each.prover.begun)), JSON.stringify(yield* Ref.get(each.prover.interrupted)))
+        console.log("DBG", JSON.stringify((yield* viewOf(each)).gossip), JSON.stringify((yield* Effect.orDie(Effect.flatMap(Stream.runHead(Context.get(each.roles, TreePlanner).changes()), Effect.fromOption))).provers))
+      }
       const begun = yield* Effect.forEach(both, ({ prover }) => Ref.get(prover.begun))
       assert.isAtMost(begun[0]!.length + begun[1]!.length, 1.1 * blocks.size + 2)
       for (const each of begun) assert.isAtLeast(each.length / blocks.size, 0.25)
