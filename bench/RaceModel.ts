@@ -3,6 +3,7 @@
  * messages are models: a proof takes its time and is right, a message comes a while later or is lost.
  */
 import { createHash } from "node:crypto"
+import { BlockNumber } from "../src/domain/Amount.ts"
 import type { Piece } from "../src/domain/Forest.ts"
 import { type Address, ProofId, toAddress } from "../src/domain/Hash.ts"
 import { type AtomKey, atomKey, blockAtom, type Range } from "../src/domain/planning/Atom.ts"
@@ -97,7 +98,6 @@ class EventQueue {
   }
 }
 
-export const trace: Array<string> = []
 const isBefore = (a: Event, b: Event) => a.at < b.at || (a.at === b.at && a.order < b.order)
 
 interface Racer {
@@ -181,7 +181,7 @@ export const race = (options: RaceOptions): RaceResult => {
     const hint: Hint = {
       prover: racer.account,
       capacity: racer.capacity,
-      atoms: claimed.map(({ from, to }) => ({ from, to })),
+      atoms: claimed.map(({ from, to }) => ({ from: BlockNumber.make(from), to: BlockNumber.make(to) })),
       issuedAt: now,
       expiresAt: now + lifetime
     }
@@ -258,7 +258,6 @@ export const race = (options: RaceOptions): RaceResult => {
   while (missing.size > 0) {
     const event = queue.take()
     if (event === undefined || event.at > patience * lowerBound) throw new Error(`${missing.size} atoms are left undone at ${now} ms`)
-    if (Math.floor(event.at/2000) > Math.floor(now/2000)) { let b=0, m=0; for (const r of racers) for (const j of r.jobs.values()) { if (j.atom.kind==="block") b++; else m++ } ; const h = racers.flatMap(r=>[...r.jobs.values()]).filter(j=>j.reason._tag==="Helps").length; trace.push(`${Math.floor(now/1000)}: ${b} blocks ${m} merges ${h} help`)}
     now = event.at
     event.run()
   }

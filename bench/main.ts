@@ -1,15 +1,17 @@
 /**
  * Runs a bench: `npm run -s bench -- <name> [--json] [--seed N] [--runs N]`.
  *
- * Progress goes to stderr. With --json the last line of stdout is one JSON object, otherwise a table. Ends with 0 when the
- * bench could be run, whether its bars hold or not, with 1 when it broke, and with 2 when it was called wrongly.
+ * Progress goes to stderr. With --json the last line of stdout is one JSON object, otherwise a table. Ends with 0 when every bar
+ * holds, with 1 when one does not or the bench broke, and with 2 when it was called wrongly.
  */
 import { parseArgs } from "node:util"
-import { type Bench, machine, toJson, toTable } from "./Report.ts"
+import { type Bench, holds, machine, toJson, toTable } from "./Report.ts"
 
 const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>> = {
   proofs: () => import("./proofs.ts"),
-  gas: () => import("./gas.ts")
+  gas: () => import("./gas.ts"),
+  forest: () => import("./forest.ts"),
+  race: () => import("./race.ts")
 }
 
 const usage = async (complaint: string): Promise<never> => {
@@ -52,5 +54,6 @@ else {
     const on = machine()
     const measurements = await bench.measure(options)
     process.stdout.write(`${(values.json ? toJson : toTable)(name, on, options, measurements)}\n`)
+    process.exitCode = measurements.bars.every(holds) ? 0 : 1
   }
 }

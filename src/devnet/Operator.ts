@@ -21,6 +21,8 @@ import { type DevnetConfig, maxBlocksPerUpdate, settlementGasOf } from "./Devnet
 /** A name for people. */
 export const operatorName = (index: number): string => `prover-${index + 1}`
 
+const operatorAddress = (index: number) => toAddress(operatorAccount(index).account.address)
+
 /** An operator of a running devnet. */
 export type Operator = Effect.Success<ReturnType<typeof connectOperator>>
 
@@ -45,10 +47,9 @@ export const connectOperator = Effect.fnUntraced(function*(folder: string, index
     Effect.flatMap(Schema.decodeEffect(RpcFile))
   )
   const node = yield* Layer.build(connectNode).pipe(Effect.provideService(RoleTransport, SocketTransport.connecting({ secret, locate })))
-  const account = toAddress(operatorAccount(index).account.address)
   return {
     name: operatorName(index),
-    account,
+    account: operatorAddress(index),
     /** The file that its process is started with. */
     config,
     /** Its roles and the node as a whole, as clients. */
@@ -58,12 +59,11 @@ export const connectOperator = Effect.fnUntraced(function*(folder: string, index
   }
 })
 
-/** For how long an operator leaves a block to another one that exchanges proofs with it; what is not proven by then, everybody may prove. */
-const turnsOf = ({ ledger, operators }: DevnetConfig, index: number) => {
-  const exchanging = operators.flatMap(({ exchangesProofs }, i) => (exchangesProofs ? [i] : []))
-  const place = exchanging.indexOf(index)
-  return place < 0 ? {} : { turns: { place, of: exchanging.length, grace: Duration.max(Duration.times(ledger.blockTime, 2), Duration.seconds(20)) } }
-}
+/** The operators that exchange proofs with one of them, as far as it knows before it heard of them. */
+const peersOf = ({ operators }: DevnetConfig, index: number) =>
+  operators[index]!.exchangesProofs
+    ? operators.flatMap(({ exchangesProofs }, i) => exchangesProofs && i !== index ? [{ prover: operatorAddress(i), capacity: 1 }] : [])
+    : []
 
 /** How an operator that exchanges proofs reaches those that do, too. */
 const gossipOf = ({ operators }: DevnetConfig, ports: ReadonlyArray<number>, index: number) => {
@@ -109,7 +109,7 @@ const nodeConfig = (config: DevnetConfig, { chain, folder, ledger, ports }: Surr
       niceness: Math.min(19, nicenessStep * index),
       ...(config.proverCommand === undefined ? {} : { command: config.proverCommand })
     },
-    work: { reservationPrice: policy.reservationPrice, ...turnsOf(config, index) },
+    work: { reservationPrice: policy.reservationPrice, strategy: "rendezvous", peers: peersOf(config, index) },
     ...gossipOf(config, ports, index),
     settling: {
       when: policy.settling,

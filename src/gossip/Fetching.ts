@@ -5,7 +5,7 @@ import { Effect, Option, Random, Result, Schema } from "effect"
 import type { Proof } from "../domain/Proof.ts"
 import { answers, fetchAfter, type FetchRequest, maxMessageBytes, messageCodec, proofMessage } from "./Messages.ts"
 import type { Fault } from "./PeerScores.ts"
-import type { Judge, PeerId } from "./ProofGossip.ts"
+import type { Judge, PeerStatus } from "./ProofGossip.ts"
 import type { Reception } from "./Reception.ts"
 
 /** Proofs and bytes in one answer at most. */
@@ -59,11 +59,11 @@ export const readAnswer = (request: FetchRequest, messages: ReadonlyArray<Uint8A
   })
 
 /**
- * Asks peers one after another, those that deserved well first, each until it has no more.
+ * Asks peers one after another, those that deserved well first, then those of this node's own choice; each until it has no more.
  *
  * @returns how many proofs were accepted
  */
-export const fetchFrom = Effect.fnUntraced(function*<P extends { readonly id: PeerId }>(
+export const fetchFrom = Effect.fnUntraced(function*<P extends Pick<PeerStatus, "direction" | "id">>(
   peers: ReadonlyArray<P>,
   reception: Reception,
   ask: (peer: P, request: FetchRequest) => Effect.Effect<ReadonlyArray<Uint8Array>, AnswerFailed>,
@@ -71,8 +71,10 @@ export const fetchFrom = Effect.fnUntraced(function*<P extends { readonly id: Pe
   judge: Judge
 ): Effect.fn.Return<number> {
   const shuffled = yield* Random.shuffle(peers)
-  const inOrder = [...shuffled].sort((left, right) => reception.scores.scoreOf(right.id) - reception.scores.scoreOf(left.id))
-  // Those with the highest scores may be in league. A stranger is always among those asked.
+  const isOwnChoice = ({ direction }: P) => Number(direction === "outbound")
+  const inOrder = shuffled.toSorted((left, right) =>
+    reception.scores.scoreOf(right.id) - reception.scores.scoreOf(left.id) || isOwnChoice(right) - isOwnChoice(left))
+  // Those that stand highest may be in league. One drawn from all is always among those asked.
   const asked = [...new Set([...inOrder.slice(0, askedPeers - 1), ...shuffled])].slice(0, askedPeers)
   let accepted = 0
   const askAll = Effect.fnUntraced(function*(peer: P) {

@@ -3,9 +3,10 @@
  *
  * Identities on the network cost nothing. A registered prover has a bond, so that only hints of those count.
  */
-import { Context, Effect, Redacted } from "effect"
-import { hashTypedData, recoverAddress } from "viem"
-import { privateKeyToAccount } from "viem/accounts"
+import { secp256k1 } from "@noble/curves/secp256k1.js"
+import { Context, Redacted } from "effect"
+import { bytesToHex, hashTypedData, hexToBytes } from "viem"
+import { privateKeyToAddress, publicKeyToAddress } from "viem/accounts"
 import { type Address, type Bytes32, HexBytes, toAddress } from "../domain/Hash.ts"
 import { type Hint, HintMessage, messageVersion } from "./Messages.ts"
 
@@ -43,20 +44,25 @@ export const hintDigest = ({ chainId, stateUpdate }: HintDomain, { atoms, capaci
   })
 
 /** Whether a hint is signed by the prover that it names. */
-export const isSigned = (domain: HintDomain, hint: HintMessage): Effect.Effect<boolean> =>
-  Effect.promise(() =>
-    recoverAddress({ hash: hintDigest(domain, hint), signature: hint.signature }).then(
-      (address) => toAddress(address) === hint.prover,
-      // The bytes are no signature at all.
-      () => false
-    )
-  )
+export const isSigned = (domain: HintDomain, hint: HintMessage): boolean => {
+  const bytes = hexToBytes(hint.signature)
+  const recovery = (bytes[64] ?? 0) - 27
+  if (bytes.length !== 65 || (recovery !== 0 && recovery !== 1)) return false
+  try {
+    const signature = Uint8Array.of(recovery, ...bytes.subarray(0, 64))
+    const key = secp256k1.recoverPublicKey(signature, hexToBytes(hintDigest(domain, hint)), { prehash: false })
+    return toAddress(publicKeyToAddress(bytesToHex(secp256k1.Point.fromBytes(key).toBytes(false)))) === hint.prover
+  } catch {
+    // There is no key that made it.
+    return false
+  }
+}
 
 /** Signs this node's own hints. */
 export interface HintSigner {
   readonly domain: HintDomain
   readonly prover: Address
-  readonly sign: (hint: Omit<Hint, "prover">) => Effect.Effect<HintMessage>
+  readonly sign: (hint: Omit<Hint, "prover">) => HintMessage
 }
 
 /** Without a signer a node gives no hints and takes none. */
@@ -64,16 +70,16 @@ export const HintSigner = Context.Reference<HintSigner | undefined>("lignum/Hint
 
 /** @param privateKey of the node's L1 account */
 export const makeHintSigner = (domain: HintDomain, privateKey: Redacted.Redacted<`0x${string}`>): HintSigner => {
-  const account = privateKeyToAccount(Redacted.value(privateKey))
-  const prover = toAddress(account.address)
+  const prover = toAddress(privateKeyToAddress(Redacted.value(privateKey)))
   return {
     domain,
     prover,
-    sign: (fields) =>
-      Effect.promise(async () => {
-        const hint = { ...fields, prover }
-        const signature = HexBytes.make(await account.sign({ hash: hintDigest(domain, hint) }))
-        return new HintMessage({ version: messageVersion, kind: "hint", ...hint, signature })
-      })
+    sign: (fields) => {
+      const hint = { ...fields, prover }
+      const digest = hexToBytes(hintDigest(domain, hint))
+      const [recovery, ...rest] = secp256k1.sign(digest, hexToBytes(Redacted.value(privateKey)), { prehash: false, format: "recovered" })
+      const signature = HexBytes.make(bytesToHex(Uint8Array.of(...rest, 27 + recovery!)))
+      return new HintMessage({ version: messageVersion, kind: "hint", ...hint, signature })
+    }
   }
 }

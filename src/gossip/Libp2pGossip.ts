@@ -125,6 +125,11 @@ export const make = Effect.fnUntraced(function*(
   node = started
   const { pubsub } = started.services
   started.addEventListener("peer:disconnect", () => reception.changed())
+  // Several that were let in at the same moment may be too many together.
+  started.addEventListener("connection:open", ({ detail: connection }) => {
+    const inbound = connections().filter(({ direction }) => direction === "inbound")
+    if (connection.direction === "inbound" && inbound.length > options.inbound) connection.abort(new Error("there is no room"))
+  })
   pubsub.addEventListener("subscription-change", () => reception.changed())
   pubsub.topicValidators.set(topic, (peer, { data }) =>
     new Promise((resolve) => reception.arrive(idOf(peer), data, (verdict) => resolve(results[verdict]))))
@@ -136,7 +141,7 @@ export const make = Effect.fnUntraced(function*(
     Effect.suspend(() =>
       answer === undefined || reception.scores.refuses(id) || !reception.scores.admits(id)
         ? Effect.sync(() => stream.abort(new Error("it answers nobody")))
-        : answerOn(stream, answer, times, (bytes) => reception.transferred(id, bytes))
+        : answerOn(stream, answer, times, (bytes) => reception.transferred(id, bytes, 0))
     ).pipe(
       answering.withPermits(1),
       Effect.catchTag("AnswerFailed", ({ fault, reason }) =>
@@ -154,7 +159,7 @@ export const make = Effect.fnUntraced(function*(
   yield* Effect.forkScoped(keepAcquaintances(started, { bootstrap, outbound, redial }, (peer) => reception.scores.refuses(peer)))
 
   const askPeer = ({ connection, id }: ReturnType<typeof peers>[number], request: FetchRequest) =>
-    ask((signal) => connection.newStream(fetchProtocol, { signal }), request, times, (bytes) => reception.transferred(id, bytes))
+    ask((signal) => connection.newStream(fetchProtocol, { signal }), request, times, (bytes) => reception.answered(id, bytes))
 
   return ProofGossip.of({
     self,

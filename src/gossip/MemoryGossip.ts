@@ -120,7 +120,7 @@ const make = Effect.fnUntraced(function*(options: MemoryNetworkOptions) {
       refuses: (peer) => reception.scores.refuses(peer),
       changed: () => reception.changed(),
       receive: (from, bytes) => {
-        reception.transferred(from, bytes.length)
+        reception.transferred(from, bytes.length, 1)
         if (!see(bytes)) return
         reception.arrive(from, bytes, (verdict) => {
           if (verdict === "accept") run(spread(bytes, from))
@@ -144,7 +144,7 @@ const make = Effect.fnUntraced(function*(options: MemoryNetworkOptions) {
         const messages = boundedAnswer(yield* peer.answer(request))
         yield* Effect.sleep(timeOf(random))
         if (!reach(self, peer)) return yield* Effect.never
-        reception.transferred(peer.id, messages.reduce((sum, { length }) => sum + length, 0))
+        reception.answered(peer.id, messages.reduce((sum, { length }) => sum + length, 0))
         return messages
       }).pipe(
         Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.fail(new AnswerFailed({ reason: "it took too long" })) })
@@ -169,7 +169,7 @@ const make = Effect.fnUntraced(function*(options: MemoryNetworkOptions) {
             if (member.answer === answer) member.answer = undefined
           }))
         ),
-      fetch: (request, judge) => Effect.suspend(() => fetchFrom(others(), reception, ask, request, judge)),
+      fetch: (request, judge) => Effect.suspend(() => fetchFrom(others().map((member) => ({ id: member.id, direction: "outbound" as const, member })), reception, ({ member }, place) => ask(member, place), request, judge)),
       changes: reception.changes
     })
   })

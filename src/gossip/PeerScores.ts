@@ -47,8 +47,11 @@ export const defaultScores: ScoreOptions = {
   refusal: 10 * minute,
   longestRefusal: 24 * 60 * minute,
   messages: { perSecond: 100, burst: 500 },
-  bytes: { perSecond: 1_000_000, burst: 8_000_000 }
+  bytes: { perSecond: 500_000, burst: 4_000_000 }
 }
+
+/** Bytes that a message counts for on top of its own: even the smallest takes some work. */
+const messageWork = 256
 
 /** Peers that are remembered. Those that were refused longest ago, or did nothing, go first. */
 const remembered = 4_096
@@ -112,12 +115,17 @@ export class PeerScores {
     account.at = this.#now()
   }
 
-  /** Bytes came from a peer. */
-  transferred(peer: PeerId, bytes: number): void {
+  /** Bytes came from a peer that this node asked for. */
+  answered(peer: PeerId, bytes: number): void {
+    this.#account(peer).total.bytes += bytes
+  }
+
+  /** Bytes came from a peer, and with them the ends of so many messages, copies included. */
+  transferred(peer: PeerId, bytes: number, messages: number): void {
     const account = this.#account(peer)
     this.#fill(account)
     account.total.bytes += bytes
-    account.bytes -= bytes
+    account.bytes -= bytes + messages * messageWork
     if (account.bytes >= 0) return
     this.blame(peer, "excess", "it sent more bytes than it may")
     // Not every single piece is an excess of its own.

@@ -99,10 +99,16 @@ export class Reception {
     Queue.offerUnsafe(this.#changed, undefined)
   }
 
-  /** Bytes came from a peer. */
-  transferred(from: PeerId, bytes: number): void {
+  /** Bytes came from a peer that this node asked for. */
+  answered(from: PeerId, bytes: number): void {
     this.#counters.bytesReceived += bytes
-    this.scores.transferred(from, bytes)
+    this.scores.answered(from, bytes)
+  }
+
+  /** Bytes came from a peer, and with them the ends of so many messages. */
+  transferred(from: PeerId, bytes: number, messages: number): void {
+    this.#counters.bytesReceived += bytes
+    this.scores.transferred(from, bytes, messages)
   }
 
   published(): void {

@@ -4,6 +4,7 @@
 import { Context, Duration, Effect, FileSystem, Layer, Redacted, Schema } from "effect"
 import { join } from "node:path"
 import { ProverGas } from "../domain/Amount.ts"
+import { defaultHintRules } from "../domain/planning/Peers.ts"
 import { devnetSchedule } from "../domain/ProverGasSchedule.ts"
 import { type HintDomain, HintSigner, makeHintSigner } from "../gossip/HintSignature.ts"
 import * as Libp2pGossip from "../gossip/Libp2pGossip.ts"
@@ -96,13 +97,14 @@ const portsOf = Effect.fnUntraced(function*(config: NodeConfig) {
 /** What the roles are told of the operator's decisions. */
 const optionsOf = Effect.fnUntraced(function*({ flagging, l1, rollup, settling, work }: NodeConfig, costs: Costs) {
   const { parameters } = rollup
-  const { turns } = work
   return Context.make(L1PollInterval, l1.pollInterval).pipe(
     Context.add(PlannerOptions, {
       reservationPrice: Effect.sync(() => costs.reservationPrice),
       shares: parameters.shares,
       bonus: parameters,
-      leavesToOthers: ({ number }) => turns === undefined || number % turns.of === turns.place ? Duration.zero : turns.grace
+      strategy: work.strategy,
+      peers: work.peers,
+      hints: defaultHintRules
     }),
     Context.add(SettlerOptions, {
       ...settling,

@@ -6,6 +6,8 @@ import { Duration, Effect, FileSystem, Schema } from "effect"
 import { dirname, resolve } from "node:path"
 import { ProverPrice } from "../domain/Amount.ts"
 import { defaulting } from "../domain/Defaulting.ts"
+import { Address } from "../domain/Hash.ts"
+import { StrategyName } from "../domain/planning/Strategy.ts"
 import { ProtocolParameters } from "../domain/ProtocolParameters.ts"
 import { PriceRule } from "../domain/ProverPrice.ts"
 import { Address as SocketAddress } from "../rpc/SecureSocket.ts"
@@ -61,11 +63,10 @@ export const ProvingConfig = Schema.Struct({
 export const WorkConfig = Schema.Struct({
   /** Wei per prover gas that proving must bring; what brings less is passed over (OC-3). */
   reservationPrice: defaulting(ProverPrice, ProverPrice.make(0n)),
-  /**
-   * Blocks go round among so many provers that know each other, of which this one has a place, from 0 on: it leaves the others' blocks
-   * to them for a while. Without it, it proves every block at once.
-   */
-  turns: Schema.optionalKey(Schema.Struct({ place: Schema.Int, of: natural, grace: duration }))
+  /** How the next work is chosen. */
+  strategy: defaulting(StrategyName, "rendezvous"),
+  /** Provers that are taken to be there before they were heard of, with how many proofs each runs at once. */
+  peers: defaulting(Schema.Array(Schema.Struct({ prover: Address, capacity: natural })), [])
 })
 
 export const GossipConfig = Schema.Struct({

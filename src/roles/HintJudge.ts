@@ -10,8 +10,8 @@ import type { Verdict } from "../gossip/ProofGossip.ts"
 
 /** How far a prover's clock may be ahead of this node's, in milliseconds. */
 const clockSkew = 10_000
-/** A prover's hints are passed on at most so often, in milliseconds; what it says more often is of no use. */
-const leastPause = 250
+/** A prover's hints are heard and passed on at most so often, in milliseconds: its bond is no licence to flood. */
+export const leastHintPause = 250
 
 /**
  * @param isRegistered whether a prover is registered on L1 now
@@ -33,8 +33,8 @@ export const makeHintJudge = (
     if (!isRegistered(prover)) return "useless" satisfies Verdict
     const last = heard.get(prover)
     // Hints overtake each other on the way. Of two of one moment, the first is heard: who says two things is believed one.
-    if (last !== undefined && issuedAt < last + leastPause) return "ignore" satisfies Verdict
-    if (!(yield* isSigned(domain, hint))) return "reject" satisfies Verdict
+    if (last !== undefined && issuedAt < last + leastHintPause) return "ignore" satisfies Verdict
+    if (!isSigned(domain, hint)) return "reject" satisfies Verdict
     heard.set(prover, issuedAt)
     yield* listen(hint)
     return "accept" satisfies Verdict

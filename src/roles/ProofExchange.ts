@@ -8,15 +8,15 @@ import { BlockNumber } from "../domain/Amount.ts"
 import { Address } from "../domain/Hash.ts"
 import { maxAnswerProofs } from "../gossip/Fetching.ts"
 import { HintSigner } from "../gossip/HintSignature.ts"
-import { fetchBeyond, type GossipMessage, maxCapacity, proofMessage } from "../gossip/Messages.ts"
+import { fetchBeyond, type GossipMessage, type HintedAtom, maxCapacity, proofMessage } from "../gossip/Messages.ts"
 import { GossipStatus, type PeerId, ProofGossip, type Verdict } from "../gossip/ProofGossip.ts"
 import { followL1 } from "../l1/Follower.ts"
 import type { L1Event } from "../l1/Events.ts"
+import { ProofSystem } from "../proofs/ProofSystem.ts"
 import type { RoleShape } from "../rpc/RoleService.ts"
 import { Store } from "../store/Store.ts"
-import { makeHintJudge } from "./HintJudge.ts"
+import { leastHintPause, makeHintJudge } from "./HintJudge.ts"
 import { makeProofJudge } from "./ProofJudge.ts"
-import { ProverPool } from "./ProverPool.ts"
 import { RoleFibers } from "./RoleFibers.ts"
 import { TreePlanner } from "./TreePlanner.ts"
 
@@ -57,19 +57,13 @@ const registry = (registered: ReadonlySet<Address>, event: L1Event): ReadonlySet
   return event._tag === "ProverLeft" ? new Set([...registered].filter((prover) => prover !== event.prover)) : registered
 }
 
-/** What a node works on, by block number. */
-interface Work {
-  readonly capacity: number
-  readonly blocks: ReadonlyArray<BlockNumber>
-}
-
 export class ProofExchange extends Context.Service<ProofExchange, RoleShape<typeof ProofExchangeRpcs>>()("lignum/ProofExchange") {
   static readonly layer = Layer.effect(
     ProofExchange,
     Effect.gen(function*() {
       const gossip = yield* ProofGossip
       const planner = yield* TreePlanner
-      const pool = yield* ProverPool
+      const { capacity } = yield* ProofSystem
       const store = yield* Store
       const fibers = yield* RoleFibers
       const options = yield* ExchangeOptions
@@ -83,7 +77,7 @@ export class ProofExchange extends Context.Service<ProofExchange, RoleShape<type
       const proofs = yield* makeProofJudge(miss)
       const hints = signer === undefined
         ? () => Effect.succeed<Verdict>("ignore")
-        : makeHintJudge(signer.domain, (prover) => SubscriptionRef.getUnsafe(registered).has(prover), () => Effect.void)
+        : makeHintJudge(signer.domain, (prover) => SubscriptionRef.getUnsafe(registered).has(prover), (hint) => planner.hint({ hint }))
 
       const judge = (asked: boolean) => (message: GossipMessage, from: PeerId): Effect.Effect<Verdict> =>
         message.kind === "proof" ? proofs.judge(message.proof, from, asked) : hints(message)
@@ -119,20 +113,21 @@ export class ProofExchange extends Context.Service<ProofExchange, RoleShape<type
           return isNew ? miss : Effect.void
         })
       })
+      const fetchPause = Duration.toMillis(Duration.fromInputUnsafe(options.fetchPause))
       const fetchMissing = Effect.gen(function*() {
         yield* Effect.timeoutOption(Queue.take(missing), options.fetchEvery)
         // Peers that all start at once do not ask all at once.
-        yield* Effect.sleep(Duration.times(Duration.fromInputUnsafe(options.fetchPause), 0.5 + (yield* Random.next)))
+        yield* Effect.sleep(Duration.millis(yield* Random.nextIntBetween(fetchPause / 2, (3 * fetchPause) / 2)))
         const accepted = yield* gossip.fetch(fetchBeyond(provenTo), judge(true))
         if (accepted > 0) yield* SubscriptionRef.update(counts, (all) => ({ ...all, fetched: all.fetched + accepted }))
       })
 
-      const work = pool.changes().pipe(
-        Stream.map(({ capacity, running }): Work => ({
-          capacity: Math.min(capacity, maxCapacity),
-          blocks: running.flatMap(({ block, kind }) => (kind === "block" ? [block] : [])).slice(0, Math.min(capacity, maxCapacity))
-        })),
-        Stream.changesWith((left, right) => left.blocks.join() === right.blocks.join())
+      const mostAtoms = Math.min(capacity, maxCapacity)
+      /** What this node works on beyond the tip. */
+      const work = planner.changes().pipe(
+        Stream.map(({ running, tip }) =>
+          running.flatMap(({ from, to }): ReadonlyArray<HintedAtom> => (to > tip.number ? [{ from, to }] : [])).slice(0, mostAtoms)),
+        Stream.changesWith((left, right) => JSON.stringify(left) === JSON.stringify(right))
       )
       const hintLifetime = Duration.toMillis(Duration.fromInputUnsafe(options.hintLifetime))
       /** Says what this node works on when that changes, and now and then that it is still so. Nobody listens to one that is not registered. */
@@ -140,11 +135,13 @@ export class ProofExchange extends Context.Service<ProofExchange, RoleShape<type
         work.pipe(
           Stream.switchMap((one) => Stream.as(Stream.tick(options.hintEvery), one)),
           Stream.filter(() => SubscriptionRef.getUnsafe(registered).has(prover)),
-          Stream.runForEach(({ blocks, capacity }) =>
+          // Others hear it only so often, and then it had better be the newest.
+          Stream.buffer({ capacity: 1, strategy: "sliding" }),
+          Stream.runForEach((atoms) =>
             Effect.gen(function*() {
-              const issuedAt = yield* Clock.currentTimeMillis
-              const atoms = blocks.map((to) => ({ from: BlockNumber.make(to - 1), to }))
-              yield* gossip.publish(yield* sign({ capacity, atoms, issuedAt, expiresAt: issuedAt + hintLifetime }))
+              const issuedAt = Math.floor(yield* Clock.currentTimeMillis)
+              yield* gossip.publish(sign({ capacity: mostAtoms, atoms, issuedAt, expiresAt: issuedAt + hintLifetime }))
+              yield* Effect.sleep(Duration.millis(leastHintPause))
             })
           )
         )

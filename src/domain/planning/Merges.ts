@@ -20,19 +20,20 @@ export const rulerRank = (number: number): number => {
 /** The place at which the last merge of a range meets, however it came about: the mark of highest rank within. A single block's is its own number. */
 export const seamOf = ({ from, to }: { readonly from: number; readonly to: number }): number => {
   let seam = to
-  for (let step = 1, rank = -1; step < to - from; step *= 2) {
-    const mark = (Math.floor(from / step) + 1) * step
-    if (mark < to && rulerRank(mark) > rank) {
-      seam = mark
-      rank = rulerRank(mark)
-    }
-  }
+  // The first multiple of ever higher powers of 2, as long as there is one within.
+  for (let step = 1, mark = from + 1; mark < to; step *= 2, mark = (Math.floor(from / step) + 1) * step) seam = mark
   return seam
 }
 
-/** All pieces beyond the tip by their ranges. Of proofs of the same range, the one with the lowest id counts: everybody merges the same. */
+/** The pieces that start behind one block: by where they end, and the one that reaches furthest. */
+interface Siblings<P extends Piece> {
+  readonly byEnd: Map<number, P>
+  furthest: P
+}
+
+/** All pieces by their ranges. Of proofs of the same range, the one with the lowest id counts: everybody merges the same. */
 export class MergePieces<P extends Piece> {
-  readonly #byStart = new Map<number, Map<number, P>>()
+  readonly #byStart = new Map<number, Siblings<P>>()
   /** The largest aligned range that is merged, in blocks: a power of two. */
   readonly window: number
 
@@ -42,37 +43,39 @@ export class MergePieces<P extends Piece> {
   }
 
   add(piece: P): void {
-    const siblings = this.#byStart.get(piece.from) ?? new Map<number, P>()
-    const known = siblings.get(piece.to)
-    if (known === undefined || piece.id < known.id) this.#byStart.set(piece.from, siblings.set(piece.to, piece))
+    const siblings = this.#byStart.get(piece.from)
+    if (siblings === undefined) {
+      this.#byStart.set(piece.from, { byEnd: new Map([[piece.to, piece]]), furthest: piece })
+      return
+    }
+    const known = siblings.byEnd.get(piece.to)
+    if (known !== undefined && known.id <= piece.id) return
+    siblings.byEnd.set(piece.to, piece)
+    if (piece.to >= siblings.furthest.to) siblings.furthest = piece
   }
 
   /** Forgets what reaches beyond a block: the ledger replaced it (CP-4). */
   truncate(number: number): void {
-    for (const [from, siblings] of this.#byStart) {
-      for (const to of siblings.keys()) if (to > number) siblings.delete(to)
-      if (siblings.size === 0) this.#byStart.delete(from)
-    }
+    this.#keep(({ to }) => to <= number)
   }
 
   /** Forgets what ends at or before a block: nobody merges it any more. */
   forget(number: number): void {
-    for (const [from, siblings] of this.#byStart) {
-      if (from >= number) continue
-      for (const to of siblings.keys()) if (to <= number) siblings.delete(to)
-      if (siblings.size === 0) this.#byStart.delete(from)
-    }
+    this.#keep(({ to }) => to > number)
   }
 
-  has({ from, to }: { readonly from: number; readonly to: number }): boolean {
-    return this.#byStart.get(from)?.has(to) === true
+  #keep(stays: (piece: P) => boolean): void {
+    for (const [from, { byEnd }] of this.#byStart) {
+      const kept = [...byEnd.values()].filter(stays)
+      if (kept.length === byEnd.size) continue
+      this.#byStart.delete(from)
+      for (const piece of kept) this.add(piece)
+    }
   }
 
   /** The piece that reaches furthest from a block. */
   #furthest(from: number): P | undefined {
-    let furthest: P | undefined
-    for (const piece of this.#byStart.get(from)?.values() ?? []) if (furthest === undefined || piece.to > furthest.to) furthest = piece
-    return furthest
+    return this.#byStart.get(from)?.furthest
   }
 
   /** Whether one piece covers all blocks after `from` up to `to`. */
@@ -82,7 +85,7 @@ export class MergePieces<P extends Piece> {
   }
 
   /**
-   * The merges that are possible now within one window, lowest rank first, then the oldest.
+   * The merges that are possible now within one window, the oldest first.
    *
    * @param from where the window begins: a multiple of its length, or the tip
    */
@@ -107,6 +110,6 @@ export class MergePieces<P extends Piece> {
       at = piece?.to ?? at + 1
     }
     close()
-    return merges.sort((a, b) => rulerRank(a.left.to) - rulerRank(b.left.to) || a.from - b.from)
+    return merges
   }
 }

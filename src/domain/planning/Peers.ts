@@ -5,26 +5,29 @@
  * announces work and does not deliver it is soon not listened to. Whoever delivers again is. Callers take hints of registered provers
  * alone, so that a new name to lie under costs a bond.
  */
-import type { Address } from "../Hash.ts"
+import { Schema } from "effect"
+import { BlockNumber } from "../Amount.ts"
+import { Address } from "../Hash.ts"
 import { type AtomKey, atomKey, type Range } from "./Atom.ts"
 import type { Member } from "./Rendezvous.ts"
 
 /** A prover's word about itself. Times are in milliseconds since 1970. */
-export interface Hint {
-  readonly prover: Address
+export const Hint = Schema.Struct({
+  prover: Address,
   /** Proofs that it runs at once. */
-  readonly capacity: number
-  /** What it works on now. */
-  readonly atoms: ReadonlyArray<Range>
-  readonly issuedAt: number
-  readonly expiresAt: number
-}
+  capacity: Schema.Int,
+  /** What it works on now: the blocks after `from` up to `to`. */
+  atoms: Schema.Array(Schema.Struct({ from: BlockNumber, to: BlockNumber })),
+  issuedAt: Schema.Finite,
+  expiresAt: Schema.Finite
+})
+export type Hint = typeof Hint.Type
 
 /** How far hints are believed. Durations are in milliseconds. */
 export interface HintRules {
   /** A hint counts for no longer than this. */
   readonly lifetime: number
-  /** For how long a prover is left alone with one atom, however often it repeats that it works on it. */
+  /** For how long a prover is left alone with one atom at most, however often it repeats that it works on it. */
   readonly claimLimit: number
   /** What is withdrawn within this time was no promise: two provers began the same, and one yielded. */
   readonly grace: number
@@ -77,9 +80,14 @@ interface Peer {
 /** The longest suspension is the first one times 2 to the power of this. */
 const mostDoublings = 6
 
+/** So many times as long as this node's own proof, another prover's may take. */
+const slowest = 4
+
+const noClaims: ReadonlyArray<Claim> = []
+
 export class Peers {
   readonly #rules: HintRules
-  readonly #me: Member
+  #me: Member
   readonly #peers = new Map<Address, Peer>()
   readonly #claims = new Map<AtomKey, Set<Peer>>()
   /** When time alone next changes who takes part. */
@@ -88,6 +96,7 @@ export class Peers {
   /** Whether the members may be others than they were. */
   #changed = true
   #delivered = false
+  #claimLimit: number
 
   /**
    * @param given provers that are taken to be there until a hint's lifetime is over, before any of them was heard
@@ -95,9 +104,21 @@ export class Peers {
   constructor(me: Member, given: ReadonlyArray<Member>, rules: HintRules, now: number) {
     this.#me = me
     this.#rules = rules
+    this.#claimLimit = rules.claimLimit
     for (const { capacity, prover } of given) {
       if (prover !== me.prover) this.#update(this.#peer(prover), { capacity, issuedAt: Number.NEGATIVE_INFINITY, expiresAt: now + rules.lifetime })
     }
+  }
+
+  /** Tells how long a proof takes this node, in milliseconds. Who takes several times as long is not waited for: this node is done before. */
+  expect(duration: number): void {
+    this.#claimLimit = Math.min(this.#rules.claimLimit, Math.max(this.#rules.lifetime, slowest * duration))
+  }
+
+  /** This node runs so many proofs at once. */
+  resize(capacity: number): void {
+    this.#me = { ...this.#me, capacity }
+    this.#changed = true
   }
 
   #peer(prover: Address): Peer {
@@ -148,7 +169,7 @@ export class Peers {
    * @param isOpen whether an atom still waits for a proof
    */
   hear(hint: Hint, now: number, isOpen: (range: Range) => boolean): void {
-    const { lifetime, claimLimit, grace } = this.#rules
+    const { lifetime, grace } = this.#rules
     const expiresAt = Math.min(hint.expiresAt, hint.issuedAt + lifetime, now + lifetime)
     const peer = this.#peer(hint.prover)
     if (hint.prover === this.#me.prover || expiresAt <= now || hint.issuedAt <= peer.issuedAt) return
@@ -158,7 +179,7 @@ export class Peers {
     for (const [key, promise] of peer.promises) {
       if (!isOpen(promise.range)) this.#release(peer, key)
       else if (named.has(key)) {
-        if (now - promise.since > claimLimit) return this.#breaks(peer, now)
+        if (now - promise.since > this.#claimLimit) return this.#breaks(peer, now)
         promise.withdrawnAt = undefined
       } else if (now - promise.since <= grace) this.#release(peer, key)
       else {
@@ -196,7 +217,7 @@ export class Peers {
   letPass(prover: Address, openSince: number, now: number): void {
     const peer = this.#peers.get(prover)
     if (peer?.idleSince === undefined || peer.suspendedUntil > now) return
-    if (now - Math.max(openSince, peer.idleSince) > this.#rules.claimLimit) this.#breaks(peer, now)
+    if (now - Math.max(openSince, peer.idleSince) > this.#claimLimit) this.#breaks(peer, now)
   }
 
   /** Lets time pass: what is over is forgotten, and promises that were not kept are held against their provers. */
@@ -221,11 +242,13 @@ export class Peers {
 
   /** The peers that work on an atom, as far as they are believed. */
   claims(range: Range, now: number): ReadonlyArray<Claim> {
-    const { claimLimit, grace } = this.#rules
+    const { grace } = this.#rules
     const key = atomKey(range)
-    return [...this.#claims.get(key) ?? []].flatMap(({ expiresAt, promises, prover }) => {
+    const peers = this.#claims.get(key)
+    if (peers === undefined) return noClaims
+    return [...peers].flatMap(({ expiresAt, promises, prover }) => {
       const { since, withdrawnAt } = promises.get(key)!
-      const ends = Math.min(expiresAt, since + claimLimit, withdrawnAt === undefined ? Number.POSITIVE_INFINITY : withdrawnAt + grace)
+      const ends = Math.min(expiresAt, since + this.#claimLimit, withdrawnAt === undefined ? Number.POSITIVE_INFINITY : withdrawnAt + grace)
       return ends > now ? [{ prover, since, expiresAt: ends }] : []
     })
   }

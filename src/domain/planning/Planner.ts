@@ -47,13 +47,16 @@ export interface Plan<P extends Piece> {
 const [roundsAhead, leastAhead] = [8, 64]
 
 export class Planner<P extends Piece> {
-  readonly forest: Forest<P>
+  #forest: Forest<P>
   readonly #settings: PlannerSettings
+  #capacity: number
   readonly #strategy: Strategy
   readonly #rules: HintRules
   readonly #peers: Peers
-  readonly #pieces: MergePieces<P> | undefined
+  #pieces: MergePieces<P> | undefined
   readonly #running = new Map<AtomKey, RunningAtom<P>>()
+  /** Work on blocks that the ledger replaced, to be stopped. */
+  #dropped: Array<Atom<P>> = []
   /** Blocks that are proven once more for the redundancy share, wherever they lie (RW-4). */
   readonly #turns = new Map<AtomKey, RunningAtom<P>>()
   /** Since when atoms near the tip have been left to their holders. */
@@ -68,14 +71,34 @@ export class Planner<P extends Piece> {
 
   constructor(settings: PlannerSettings, tip: number, now: number) {
     this.#settings = settings
+    this.#capacity = settings.me.capacity
     this.#strategy = strategies[settings.strategy]
     this.#rules = settings.rules ?? defaultHintRules
     this.#peers = new Peers(settings.me, settings.peers ?? [], this.#rules, now)
     this.#pieces = settings.mergeUpTo > 1 ? new MergePieces(settings.mergeUpTo) : undefined
-    this.forest = new Forest(tip)
+    this.#forest = new Forest(tip)
     this.#wholeTo = tip
     this.#members = this.#peers.members(now)
     this.#rendezvous = new Rendezvous(this.#members)
+  }
+
+  /** The proofs that were added, over the ledger's present blocks. Change it through the planner alone. */
+  get forest(): Forest<P> {
+    return this.#forest
+  }
+
+  /** Begins again at a tip, with no block and no proof beyond it: L1 took back what was forgotten already. What was heard of peers stays. */
+  startOver(tip: number): void {
+    this.#drop(tip)
+    this.#forest = new Forest(tip)
+    if (this.#pieces !== undefined) this.#pieces = new MergePieces(this.#pieces.window)
+    this.#wholeTo = tip
+  }
+
+  /** This node runs so many proofs at once. */
+  resize(capacity: number): void {
+    this.#capacity = capacity
+    this.#peers.resize(capacity)
   }
 
   /** The ledger's next block. */
@@ -85,9 +108,19 @@ export class Planner<P extends Piece> {
 
   /** The ledger dropped every block above a number (CP-4). */
   truncate(number: number): ReadonlyArray<P> {
+    this.#drop(number)
     this.#pieces?.truncate(number)
     this.#wholeTo = this.forest.tip
     return this.forest.truncate(number)
+  }
+
+  /** The blocks above a number are gone: others with the same numbers are other work. */
+  #drop(above: number): void {
+    for (const [key, { atom }] of this.#running) {
+      if (atom.to <= above) continue
+      this.#running.delete(key)
+      this.#dropped.push(atom)
+    }
   }
 
   /** L1 moved the proven tip, or took that back. */
@@ -125,7 +158,9 @@ export class Planner<P extends Piece> {
     const running = this.#running.get(atomKey(atom))
     if (running === undefined) return
     this.#running.delete(atomKey(atom))
-    if (proven) this.#usual = this.#usual === undefined ? now - running.since : (3 * this.#usual + now - running.since) / 4
+    if (!proven) return
+    this.#usual = this.#usual === undefined ? now - running.since : (3 * this.#usual + now - running.since) / 4
+    this.#peers.expect(this.#usual)
   }
 
   /** This node proves a settled block once more (RW-4): the time for that is short, so that it takes the next worker. */
@@ -145,7 +180,7 @@ export class Planner<P extends Piece> {
 
   /** Workers with nothing to do. */
   get free(): number {
-    return Math.max(this.#settings.me.capacity - this.#running.size - this.#turns.size, 0)
+    return Math.max(this.#capacity - this.#running.size - this.#turns.size, 0)
   }
 
   /** The provers that this node takes to be there, itself among them. */
@@ -154,17 +189,20 @@ export class Planner<P extends Piece> {
   }
 
   /**
-   * What to start and to stop now. The caller does both: what is started counts as running until it {@link ended}.
+   * What to stop and then to start now. The caller does both: what is started counts as running until it {@link ended}.
    *
    * Where no worker was free and nothing was stopped, looking again makes no difference until a fact changes that; else time alone may.
    */
   decide(now: number): Plan<P> {
     this.#advance(now)
-    const stop = [...this.#running.values()].flatMap(({ atom, since }) => {
+    const stop: Array<{ readonly atom: Atom<P>; readonly why: Stopped }> = this.#dropped.map((atom) => ({ atom, why: "superseded" }))
+    this.#dropped = []
+    for (const [key, { atom, since }] of this.#running) {
       const why = this.#isOpen(atom) ? (this.#yields(atom, since, now) ? "yielded" : undefined) : "superseded"
-      return why === undefined ? [] : [{ atom, why } as const]
-    })
-    for (const { atom } of stop) this.#running.delete(atomKey(atom))
+      if (why === undefined) continue
+      this.#running.delete(key)
+      stop.push({ atom, why })
+    }
 
     const start: Array<RunningAtom<P>> = []
     const { free } = this
@@ -207,9 +245,12 @@ export class Planner<P extends Piece> {
   }
 
   #isOpen({ from, to }: Range): boolean {
-    const { head, tip } = this.forest
-    if (to <= tip || to > head) return false
-    return to - from === 1 ? !this.forest.covers(to) : this.#pieces?.isWhole(from, to) === false
+    const { head, reach, tip } = this.forest
+    if (to <= tip) return false
+    // The ledger shows a block to a peer a little earlier than to this node.
+    if (to > head) return true
+    // What the tree lacks first is the block after its reach, even where a proof that does not join covers it.
+    return to - from === 1 ? !this.forest.covers(to) || to === reach + 1 : this.#pieces?.isWhole(from, to) === false
   }
 
   /** Whether a peer works on the same and this node is the one to stop, unless it is half done. */
@@ -249,7 +290,8 @@ export class Planner<P extends Piece> {
     while (endOf(this.#wholeTo) <= head && pieces.isWhole(this.#wholeTo, endOf(this.#wholeTo))) this.#wholeTo = endOf(this.#wholeTo)
     const windows: Array<number> = []
     let found = 0
-    for (let start = this.#wholeTo; found < blocks && start < head; start = endOf(start)) {
+    // A rest smaller than the horizon belongs to it: a few windows by themselves would leave most provers idle at the end.
+    for (let start = this.#wholeTo; start < head && (found < blocks || head - start < 2 * blocks); start = endOf(start)) {
       if (pieces.isWhole(start, endOf(start))) continue
       windows.push(start)
       found += endOf(start) - start
@@ -265,7 +307,7 @@ export class Planner<P extends Piece> {
     const end = last === undefined ? forest.tip : last + this.#pieces!.window
     const merges = () => windows.flatMap((start) => this.#pieces!.within(start)).sort((a, b) => (a.to - a.from) - (b.to - b.from) || a.from - b.from)
 
-    const first = forest.uncovered(forest.tip)
+    const first = forest.reach < forest.head ? forest.reach + 1 : undefined
     const look = Math.max(first ?? 0, end) + Math.max(roundsAhead * this.#rendezvous.capacity, leastAhead)
     for (let number = first; number !== undefined && number <= look; number = forest.uncovered(number)) {
       if (waiting && number > end) {

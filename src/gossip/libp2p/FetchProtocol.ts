@@ -27,22 +27,30 @@ const failedStream = (cause: unknown) => new AnswerFailed({ reason: cause instan
 /** All bytes until the other side has ended. */
 const readToEnd = (stream: Stream, most: number, { bytesPerSecond, grace }: FetchTimes, onBytes: (bytes: number) => void) =>
   Effect.gen(function*() {
+    let arrived = 0
+    // Before anybody reads them: much may come in one turn of the event loop.
+    stream.addEventListener("message", ({ data }) => {
+      onBytes(data.byteLength)
+      arrived += data.byteLength
+      if (arrived > most) stream.abort(new Error(`more than ${most} bytes came`))
+    })
     const chunks = stream[Symbol.asyncIterator]()
     const read: Array<Uint8Array> = []
     const begun = yield* Clock.currentTimeMillis
     const graceMillis = Duration.toMillis(Duration.fromInputUnsafe(grace))
     for (let bytes = 0; ;) {
       const due = begun + graceMillis + (bytes / bytesPerSecond) * 1_000
-      const chunk = yield* Effect.tryPromise({ try: () => chunks.next(), catch: failedStream }).pipe(
+      const chunk = yield* Effect.tryPromise({
+        try: () => chunks.next(),
+        catch: (cause) => arrived > most ? new AnswerFailed({ reason: `more than ${most} bytes came`, fault: "oversize" }) : failedStream(cause)
+      }).pipe(
         Effect.timeoutOrElse({
           duration: Duration.millis(Math.max(due - (yield* Clock.currentTimeMillis), 0)),
           orElse: () => Effect.fail(new AnswerFailed({ reason: `only ${bytes} bytes came in time`, fault: "slow" }))
         })
       )
       if (chunk.done === true) return Buffer.concat(read)
-      onBytes(chunk.value.byteLength)
       bytes += chunk.value.byteLength
-      if (bytes > most) return yield* new AnswerFailed({ reason: `more than ${most} bytes came`, fault: "oversize" })
       read.push(chunk.value.subarray())
     }
   })

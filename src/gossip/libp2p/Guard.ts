@@ -23,10 +23,10 @@ const watch = (reception: Reception, options: GuardOptions, stream: Stream, peer
     timer = undefined
   }
   const onMessage = ({ data }: StreamMessageEvent) => {
-    reception.transferred(peer, data.byteLength)
     try {
       let ended = 0
       for (const bytes of data instanceof Uint8Array ? [data] : data) ended += scanner.push(bytes)
+      reception.transferred(peer, data.byteLength, ended)
       if (!scanner.inside || ended > 0) stop()
       if (!scanner.inside || timer !== undefined) return
       timer = setTimeout(() => {
@@ -37,6 +37,7 @@ const watch = (reception: Reception, options: GuardOptions, stream: Stream, peer
     } catch (error) {
       stop()
       stream.removeEventListener("message", onMessage)
+      reception.transferred(peer, data.byteLength, 0)
       reception.scores.blame(peer, "oversize", `it sent what is longer than any message may be: ${(error as Error).message}`)
       stream.abort(error as Error)
     }

@@ -126,7 +126,7 @@ export const startNode = (
     addresses: { listen: [...options.listen] },
     transports: [tcp()],
     connectionEncrypters: [noise()],
-    streamMuxers: [yamux({ maxInboundStreams: 16, maxOutboundStreams: 64 })],
+    streamMuxers: [yamux({ maxInboundStreams: 16, maxOutboundStreams: 64, streamOptions: { maxStreamWindowSize: longestFrame } })],
     peerDiscovery: options.mdns ? [mdns()] : [],
     connectionManager: {
       maxConnections: options.inbound + 2 * options.outbound,
