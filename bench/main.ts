@@ -10,7 +10,8 @@ import { type Bench, holds, machine, toJson, toTable } from "./Report.ts"
 const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>> = {
   proofs: () => import("./proofs.ts"),
   gas: () => import("./gas.ts"),
-  forest: () => import("./forest.ts")
+  forest: () => import("./forest.ts"),
+  race: () => import("./race.ts")
 }
 
 const usage = async (complaint: string): Promise<never> => {

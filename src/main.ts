@@ -17,7 +17,7 @@ const exitCode = (exit: Exit.Exit<unknown, unknown>): number => {
   if (Cause.hasDies(exit.cause)) return 1
   const error = Cause.squash(exit.cause)
   if (error instanceof CliError.ShowHelp) return error.errors.length === 0 ? 0 : 2
-  return typeof error === "object" && error !== null && Runtime.errorExitCode in error ? 1 : 2
+  return typeof error === "object" && error !== null && Runtime.errorExitCode in error ? Number(error[Runtime.errorExitCode]) : 2
 }
 
 const teardown: Runtime.Teardown = (exit, onExit) => onExit(exitCode(exit))

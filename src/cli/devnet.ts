@@ -1,10 +1,9 @@
 /**
  * `lignum devnet`: a whole rollup on this machine, proving and settling until it is stopped.
  */
-import { Clock, Console, Duration, Effect, Logger, type LogLevel, Option, References, Runtime, Schedule, Schema, type Scope, Stream } from "effect"
+import { Clock, Console, Duration, Effect, Option, Runtime, Schedule, Schema, type Scope, Stream } from "effect"
 import { Command, Flag } from "effect/cli"
 import logUpdate from "log-update"
-import { availableParallelism } from "node:os"
 import { requireFresh } from "../devnet/DataFolder.ts"
 import { type RunningDevnet, startDevnet, untilUpdates } from "../devnet/Devnet.ts"
 import { defaultDevnet, defaultPolicy, type DevnetConfig, devnetParameters, healthyLag, maxBlocksPerUpdate, maxOperators } from "../devnet/DevnetConfig.ts"
@@ -16,6 +15,7 @@ import { scenarios } from "../devnet/scenarios/all.ts"
 import { playScenario } from "../devnet/scenarios/Scenario.ts"
 import { maxValidators } from "../domain/QuorumCertificate.ts"
 import { DevnetLedgerConfig } from "../ledger/DevnetLedgerConfig.ts"
+import { plainLine, toStderr, withLog } from "./log.ts"
 
 /** An invariant does not hold: the report says which. Nothing is more worth reporting. */
 class InvariantBroken extends Schema.TaggedError<InvariantBroken>()("InvariantBroken", { names: Schema.Array(Schema.String) }) {
@@ -76,7 +76,12 @@ const flags = {
     defaultDevnet.blocksPerUpdate,
     maxBlocksPerUpdate
   ),
-  operators: whole("operators", `Prover operators, each a whole node with an L1 account and a store of its own, ${maxOperators} at most`, 1, maxOperators),
+  operators: whole(
+    "operators",
+    `Prover operators, each a whole node in a process of its own, with an L1 account and a store, ${maxOperators} at most`,
+    defaultDevnet.operators.length,
+    maxOperators
+  ),
   scenario: Flag.ChoiceWithValue("scenario", scenarios.map((scenario) => [scenario.name, scenario] as const)).pipe(
     Flag.withDescription(
       "Play a scenario, which sets times, parameters and operators itself, and end with 0 only if its outcome was seen" +
@@ -87,7 +92,7 @@ const flags = {
   ),
   workers: Flag.Int("workers").pipe(
     Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 256 }))),
-    Flag.withDescription("Proofs at once; as many as there are cores if not given"),
+    Flag.withDescription("Proofs at once of each operator; the cores are shared out if not given, at least one to each"),
     Flag.optional
   ),
   l1Port: Flag.Int("l1-port").pipe(
@@ -113,19 +118,6 @@ const flags = {
     Flag.withDescription("A program with rapidsnark's command line that takes the proving step"),
     Flag.optional
   )
-}
-
-/** Log lines, one each, without a stack. */
-const withLogger = (minimum: LogLevel.LogLevel, write: (line: string) => void) => <A, E, R>(effect: Effect.Effect<A, E, R>) => {
-  const logger = Logger.make(({ date, logLevel, message }) => {
-    const text = (Array.isArray(message) ? message : [message]).map(String).join(" ")
-    write(`${date.toISOString().slice(11, 19)} ${logLevel === "Info" ? "" : `${logLevel.toUpperCase()} `}${text}`)
-  })
-  return effect.pipe(Effect.provide(Logger.layer([logger])), Effect.provideService(References.MinimumLogLevel, minimum))
-}
-
-const toStderr = (line: string) => {
-  process.stderr.write(`${line}\n`)
 }
 
 /** Prints one line per thing that happens. */
@@ -157,7 +149,12 @@ const printReport = Effect.fnUntraced(function*(report: DevnetReport, json: bool
   else {
     for (const update of report.updates) yield* Console.log(updateLine(update))
     yield* Console.log(`${report.checkpoints} checkpoints, ${report.blocksProven} blocks proven, ${report.proofsVerified} proofs verified by L1`)
-    for (const { credited, operator, account } of report.credits) yield* Console.log(`${operator ?? account} was credited ${ether(credited)}`)
+    for (const { blocksProven, credited, leaves, name, updates } of report.operators) {
+      yield* Console.log(`${name} proved ${blocksProven} blocks, was paid for ${leaves}, brought ${updates} updates, and was credited ${ether(credited)}`)
+    }
+    for (const { account, credited, operator } of report.credits) {
+      if (operator === null) yield* Console.log(`${account} was credited ${ether(credited)}`)
+    }
     for (const { evidence, step } of report.scenario?.seen ?? []) {
       yield* Console.log(`seen: ${step} (${Object.entries(evidence).map(([name, value]) => `${name} ${value}`).join(", ")})`)
     }
@@ -187,7 +184,7 @@ export const devnet = Command.make(
         provingCost: Option.getOrUndefined(given.provingCost),
         flagAfter: Duration.seconds(healthyLag(pace))
       })),
-      workers: Option.getOrElse(given.workers, () => availableParallelism()),
+      workers: Option.getOrUndefined(given.workers),
       patience: defaultDevnet.patience,
       parameters: devnetParameters(pace),
       endowment: defaultDevnet.endowment,
@@ -216,9 +213,9 @@ export const devnet = Command.make(
         })
         yield* Effect.raceFirst(until, running.run)
       }
-      return yield* makeReport(running, played)
+      return yield* Effect.raceFirst(makeReport(running, played), running.run)
     })
-    const report = yield* Effect.scoped(run).pipe(withLogger(given.json ? "Warn" : "Info", write))
+    const report = yield* Effect.scoped(run).pipe(withLog(given.json ? "Warn" : "Info", (line) => write(plainLine(line))))
     yield* printReport(report, given.json)
   })
 ).pipe(
@@ -226,7 +223,7 @@ export const devnet = Command.make(
   Command.withExamples([
     { command: "lignum devnet", description: "Prove and settle, live in the terminal" },
     { command: "lignum devnet --until-updates 2 --json", description: "Stop after two state updates and print what happened" },
-    { command: "lignum devnet --operators 2", description: "Two prover operators that exchange proofs and race for updates" },
+    { command: "lignum devnet --operators 1", description: "One prover operator, with the whole machine" },
     { command: "lignum devnet --scenario fallback --json", description: "Play a scenario and print what was seen" },
     { command: "lignum devnet --data ./devnet", description: "Keep everything in a folder, and go on from it next time" }
   ])

@@ -6,6 +6,7 @@ import { devnet } from "./devnet.ts"
 import { keysBuild } from "./keys/build.ts"
 import { keysVerify } from "./keys/verify.ts"
 import { proverGasCalibrate } from "./prover-gas/calibrate.ts"
+import { node } from "./node.ts"
 import { quote } from "./quote.ts"
 
 const keys = Command.make("keys").pipe(
@@ -20,5 +21,5 @@ const proverGas = Command.make("prover-gas").pipe(
 
 export const lignum = Command.make("lignum").pipe(
   Command.withDescription("Proves and settles a rollup's blocks on L1, by provers who do not trust each other"),
-  Command.withSubcommands([devnet, quote, keys, proverGas])
+  Command.withSubcommands([devnet, node, quote, keys, proverGas])
 )

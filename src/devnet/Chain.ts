@@ -1,13 +1,15 @@
 /**
  * The devnet's L1: anvil with the contracts on it, saved after every block, so that it goes on where it was.
  */
-import { Effect, FileSystem, Redacted, Schedule } from "effect"
+import { Effect, FileSystem, Layer, Redacted, Schedule } from "effect"
 import { join } from "node:path"
 import { createPublicClient, http, type LocalAccount, toHex } from "viem"
 import { mnemonicToAccount } from "viem/accounts"
 import * as Anvil from "../l1/Anvil.ts"
 import { buildContracts } from "../l1/ContractBuild.ts"
 import { deploy, type Deployment, readDeployment, writeDeployment } from "../l1/Deploy.ts"
+import type { L1 } from "../l1/L1.ts"
+import * as ViemL1 from "../l1/ViemL1.ts"
 import { devnetGenesis } from "../ledger/DevnetLedgerConfig.ts"
 import { devnetValidatorRegistration } from "../ledger/Validators.ts"
 import { loadVerifyingKeys } from "../proofs/CircuitKeys.ts"
@@ -34,10 +36,22 @@ export const l1Accounts = {
   treasury: accountAt(maxOperators + 1) as LocalAccount
 } as const
 
+/** Where a data folder has the addresses of its contracts. */
+export const addressesFile = (folder: string): string => join(folder, "addresses.json")
+
 export interface DevnetChain {
   readonly url: string
   readonly deployment: Deployment
 }
+
+/** L1 as those see it who are no prover: they only read. */
+export const layerL1 = ({ deployment, url }: DevnetChain): Layer.Layer<L1> =>
+  Layer.provide(ViemL1.layer, Layer.succeed(ViemL1.ViemL1Options, {
+    ...deployment,
+    url,
+    privateKey: l1Accounts.proverKey,
+    deployedAt: deployment.block
+  }))
 
 /** Keeps the saved state at most a moment behind the chain. */
 const keepSaving = (url: string, file: string) => {
@@ -56,7 +70,7 @@ const keepSaving = (url: string, file: string) => {
 export const startChain = Effect.fnUntraced(function*(config: DevnetConfig, folder: string) {
   const fs = yield* FileSystem.FileSystem
   const state = join(folder, "l1.json")
-  const addresses = join(folder, "addresses.json")
+  const addresses = addressesFile(folder)
   const { url } = yield* Anvil.start({ port: config.l1Port, chainId: l1ChainId, state })
   yield* Effect.logInfo(`L1 listens at ${url}`)
 

@@ -29,10 +29,10 @@ export interface DevnetConfig {
   /** Folder of everything that must survive; none makes a temporary one that goes with the run. */
   readonly data: string | undefined
   readonly ledger: DevnetLedgerConfig
-  /** The prover operators: each is a whole node with an L1 account and a store of its own. */
+  /** The prover operators: each is a whole node in a process of its own, with an L1 account and a store. */
   readonly operators: ReadonlyArray<OperatorPolicy>
-  /** Proofs at once, of all operators together. */
-  readonly workers: number
+  /** Proofs at once of each operator; none shares the machine's cores out, at least one to each. */
+  readonly workers: number | undefined
   /** Blocks that an update covers, or a multiple of it. */
   readonly blocksPerUpdate: number
   /** A rest too small for an update is settled after so long. */
@@ -117,8 +117,8 @@ const defaultPace = { blocksPerUpdate: 3, ledger: new DevnetLedgerConfig({}) }
 export const defaultDevnet: DevnetConfig = {
   ...defaultPace,
   data: undefined,
-  operators: [defaultPolicy],
-  workers: 2,
+  operators: [defaultPolicy, defaultPolicy, defaultPolicy],
+  workers: undefined,
   patience: Duration.minutes(2),
   parameters: devnetParameters(defaultPace),
   endowment: Wei.make(10n ** 18n),

@@ -9,8 +9,10 @@ import type { Address, CheckpointId } from "../domain/Hash.ts"
 import { L1, type L1Unavailable } from "../l1/L1.ts"
 import { LedgerSource, type LedgerUnavailable } from "../ledger/LedgerSource.ts"
 import { BlockNumber } from "../domain/Amount.ts"
+import { NodeService } from "../node/NodeService.ts"
 import type { ChildStatus } from "../node/Supervisor.ts"
 import { FeeController, type PriceView } from "../roles/FeeController.ts"
+import { type ExchangeView, ProofExchange } from "../roles/ProofExchange.ts"
 import { type PoolStatus, ProverPool } from "../roles/ProverPool.ts"
 import { type AuditReport, RewardAuditor } from "../roles/RewardAuditor.ts"
 import { Settler, type SettlerStatus } from "../roles/Settler.ts"
@@ -26,7 +28,9 @@ export type OperatorNews =
   | { readonly _tag: "Settler"; readonly status: SettlerStatus }
   | { readonly _tag: "Price"; readonly view: PriceView }
   | { readonly _tag: "Audit"; readonly report: AuditReport }
+  | { readonly _tag: "Exchange"; readonly view: ExchangeView }
   | { readonly _tag: "Roles"; readonly roles: ReadonlyArray<ChildStatus> }
+  | { readonly _tag: "Process"; readonly process: ChildStatus }
 
 export type News =
   | { readonly _tag: "Block"; readonly block: Block }
@@ -44,7 +48,10 @@ export interface OperatorPicture {
   readonly settler: SettlerStatus | undefined
   readonly price: PriceView | undefined
   readonly audit: AuditReport | undefined
+  readonly exchange: ExchangeView | undefined
   readonly roles: ReadonlyArray<ChildStatus>
+  /** How the process is that all this runs in. */
+  readonly process: ChildStatus | undefined
 }
 
 /** What a person wants to see at a glance. */
@@ -70,13 +77,21 @@ export const emptyPicture = (operators: ReadonlyArray<Pick<Operator, "account" |
     settler: undefined,
     price: undefined,
     audit: undefined,
-    roles: []
+    exchange: undefined,
+    roles: [],
+    process: undefined
   }))
 })
 
 /** An account as people know it: an operator's name, or its first digits. */
 export const nameOf = ({ operators }: Picture, account: Address): string =>
   operators.find((operator) => operator.account === account)?.name ?? `${account.slice(0, 8)}…`
+
+/** Whose leaves an update was paid for, as in "prover-1 ×2, prover-3". */
+export const leavesOf = (picture: Picture, { provers }: SettledUpdate): string =>
+  [...Map.groupBy(provers, (prover) => nameOf(picture, prover))]
+    .map(([name, leaves]) => (leaves.length === 1 ? name : `${name} ×${leaves.length}`))
+    .join(", ")
 
 /** The view of the operator that knows of the most proofs. */
 export const furthestPlanner = ({ operators }: Picture): PlannerView | undefined =>
@@ -100,8 +115,12 @@ const paintOperator = (operator: OperatorPicture, news: OperatorNews): OperatorP
       return { ...operator, price: news.view }
     case "Audit":
       return { ...operator, audit: news.report }
+    case "Exchange":
+      return { ...operator, exchange: news.view }
     case "Roles":
       return { ...operator, roles: news.roles }
+    case "Process":
+      return { ...operator, process: news.process }
   }
 }
 
@@ -126,7 +145,7 @@ export const paint = (picture: Picture, news: News): Picture => {
 }
 
 /** Checkpoints, updates and reverts as they appear on L1. One that L1 takes back and brings again is news once. */
-const l1News = Effect.fnUntraced(function*(queue: Queue.Queue<News>) {
+const l1News = Effect.fnUntraced(function*(url: string, queue: Queue.Queue<News>) {
   const l1 = yield* L1
   const checkpoints = new Map<CheckpointId, CheckpointRegistered["checkpoint"]>()
   const told = new Set<string>()
@@ -146,7 +165,7 @@ const l1News = Effect.fnUntraced(function*(queue: Queue.Queue<News>) {
       case "CheckpointsReverted":
         return Effect.as(tell(`${event.generation} ${event.head} ${event.tip}`, Effect.succeed({ _tag: "Revert", event })), state)
       case "StateUpdated":
-        return describeUpdate(event, checkpoints.get(event.continuedBy)!).pipe(
+        return describeUpdate(url, event, checkpoints.get(event.continuedBy)!).pipe(
           Effect.provideService(L1, l1),
           Effect.map((update): News => ({ _tag: "Update", update })),
           (news) => Effect.as(tell(event.to.hash, news), state)
@@ -158,24 +177,30 @@ const l1News = Effect.fnUntraced(function*(queue: Queue.Queue<News>) {
   return yield* followL1({ initial: null, step, publish: () => Effect.void })
 })
 
-const operatorNews = ({ account, node, supervisor }: Operator): Stream.Stream<News> =>
+const operatorNews = ({ account, node }: Operator): Stream.Stream<News> =>
   Stream.mergeAll<OperatorNews, never, never>([
     Stream.map(Context.get(node, ProverPool).changes(), (status): OperatorNews => ({ _tag: "Pool", status })),
     Stream.map(Context.get(node, TreePlanner).changes(), (view): OperatorNews => ({ _tag: "Planner", view })),
     Stream.map(Context.get(node, Settler).changes(), (status): OperatorNews => ({ _tag: "Settler", status })),
     Stream.map(Context.get(node, FeeController).changes(), (view): OperatorNews => ({ _tag: "Price", view })),
     Stream.map(Context.get(node, RewardAuditor).changes(), (report): OperatorNews => ({ _tag: "Audit", report })),
-    Stream.map(supervisor.changes, (roles): OperatorNews => ({ _tag: "Roles", roles }))
+    Stream.map(Context.get(node, ProofExchange).changes(), (view): OperatorNews => ({ _tag: "Exchange", view })),
+    Stream.map(Context.get(node, NodeService).changes(), ({ roles }): OperatorNews => ({ _tag: "Roles", roles }))
   ], { concurrency: "unbounded" }).pipe(Stream.map((news): News => ({ _tag: "Operator", account, news })))
 
+const processNews = (operators: ReadonlyArray<Operator>, processes: Stream.Stream<ReadonlyArray<ChildStatus>>): Stream.Stream<News> =>
+  Stream.flatMap(processes, (all) =>
+    Stream.fromIterable(all.map((process, i): News => ({ _tag: "Operator", account: operators[i]!.account, news: { _tag: "Process", process } }))))
+
 /** All news of a running devnet: the present state of everything first. */
-export const feed = ({ operators, rollup }: RunningDevnet): Stream.Stream<News, LedgerUnavailable> =>
+export const feed = ({ operators, processes, rollup, url }: RunningDevnet): Stream.Stream<News, LedgerUnavailable> =>
   Stream.unwrap(Effect.gen(function*() {
     const onL1 = yield* Queue.unbounded<News>()
-    yield* Effect.forkScoped(Effect.provideContext(l1News(onL1), rollup))
+    yield* Effect.forkScoped(Effect.provideContext(l1News(url, onL1), rollup))
     return Stream.mergeAll<News, LedgerUnavailable, never>([
       Stream.map(Context.get(rollup, LedgerSource).blocks(BlockNumber.make(1)), (block): News => ({ _tag: "Block", block })),
       Stream.fromQueue(onL1),
-      ...operators.map(operatorNews)
+      ...operators.map(operatorNews),
+      processNews(operators, processes)
     ], { concurrency: "unbounded" })
   }))

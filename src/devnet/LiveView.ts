@@ -3,8 +3,9 @@
  */
 import { styleText } from "node:util"
 import sliceAnsi from "slice-ansi"
+import type { ChildStatus } from "../node/Supervisor.ts"
 import type { RunningProof } from "../roles/ProverPool.ts"
-import { furthestPlanner, nameOf, type OperatorPicture, type Picture } from "./Feed.ts"
+import { furthestPlanner, leavesOf, nameOf, type OperatorPicture, type Picture } from "./Feed.ts"
 import { ether, grouped } from "./PlainView.ts"
 
 export interface Frame {
@@ -70,13 +71,13 @@ const settlerLines = (picture: Picture): ReadonlyArray<string> =>
   picture.operators.map((operator, i) =>
     `${label(i === 0 ? "settler" : "")} ${whose(picture, operator)}${operator.settler?.activity ?? dim("starting")}`)
 
-const updateLines = ({ updates }: Picture): ReadonlyArray<string> =>
-  updates.length === 0
+const updateLines = (picture: Picture): ReadonlyArray<string> =>
+  picture.updates.length === 0
     ? [`${label("updates")} ${dim("none yet")}`]
-    : updates.slice(-5).map((update, i) =>
+    : picture.updates.slice(-5).map((update, i) =>
       `${label(i === 0 ? "updates" : "")} ${green("■")} ${`${update.from} → ${update.to}`.padEnd(10)} ${grouped(update.gasUsed).padStart(9)} gas  ` +
       (update.endIsCheckpoint ? `END = checkpoint ${update.continuedBy}` : `END ⇢ checkpoint ${update.continuedBy}`).padEnd(22) +
-      dim(` ${update.txHash.slice(0, 12)}…`)
+      (picture.operators.length > 1 ? ` leaves ${leavesOf(picture, update)}, by ${nameOf(picture, update.submitter)}` : dim(` ${update.txHash.slice(0, 12)}…`))
     )
 
 const moneyLines = (picture: Picture): ReadonlyArray<string> => {
@@ -96,12 +97,20 @@ const moneyLines = (picture: Picture): ReadonlyArray<string> => {
   ]
 }
 
-const roleLines = (picture: Picture): ReadonlyArray<string> =>
-  picture.operators.map((operator, i) =>
-    `${label(i === 0 ? "roles" : "")} ${whose(picture, operator)}` +
-    operator.roles.map(({ name, restarts, state }) =>
-      `${state === "running" ? green("●") : yellow("○")} ${name}${restarts > 0 ? yellow(` ↻${restarts}`) : ""}`
-    ).join("  "))
+const childMark = ({ name, restarts, state }: ChildStatus): string =>
+  `${state === "running" ? green("●") : yellow("○")} ${name}${restarts > 0 ? yellow(` ↻${restarts}`) : ""}`
+
+/** With several operators the processes are shown, and of the roles only those that are not as they should be. */
+const roleLines = ({ operators }: Picture): ReadonlyArray<string> => {
+  const [only, ...others] = operators
+  if (others.length === 0) return [`${label("roles")} ${only!.roles.map(childMark).join("  ")}`]
+  return operators.map(({ exchange, name, process, roles }, i) => {
+    const running = roles.filter(({ state }) => state === "running").length
+    const odd = roles.filter(({ restarts, state }) => state !== "running" || restarts > 0)
+    return `${label(i === 0 ? "nodes" : "")} ${childMark(process ?? { name, state: "starting", restarts: 0, lastFailure: null })} ` +
+      `${dim(`${running} of ${roles.length} roles run, ${exchange?.gossip.peers.length ?? 0} peers`)}${odd.map((role) => `  ${childMark(role)}`).join("")}`
+  })
+}
 
 /** One frame of the view. */
 export const renderFrame = (picture: Picture, frame: Frame): string =>

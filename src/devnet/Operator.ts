@@ -1,143 +1,138 @@
 /**
- * One operator of a devnet: a whole supervised node with a key, a store and a role transport of its own. Operators share the
- * machine: the rollup's ledger, the proving keys and the proof workers.
+ * One operator of a devnet: a prover node with a key, a store and proof workers of its own, in a process of its own (`lignum node`), and
+ * what this process knows it by: its roles as clients, over a socket.
  */
-import { Context, Duration, Effect, Layer } from "effect"
-import { join } from "node:path"
-import { type BlockNumber, ProverGas, type ProverPrice } from "../domain/Amount.ts"
-import type { Address } from "../domain/Hash.ts"
-import { devnetSchedule } from "../domain/ProverGasSchedule.ts"
-import { L1PollInterval } from "../l1/Follower.ts"
-import { L1 } from "../l1/L1.ts"
-import * as ViemL1 from "../l1/ViemL1.ts"
-import { type Roles, startRoles } from "../node/ProverNode.ts"
-import { FeeOptions } from "../roles/FeeController.ts"
-import { SettlerOptions } from "../roles/Settler.ts"
-import { PlannerOptions } from "../roles/TreePlanner.ts"
-import type { RoleTransport } from "../rpc/RoleTransport.ts"
-import { layerSqlite } from "../store/Sqlite.ts"
-import * as SqliteStore from "../store/SqliteStore.ts"
-import { type DevnetChain, operatorAccount } from "./Chain.ts"
+import { Context, Duration, Effect, FileSystem, Layer, Schema } from "effect"
+import { availableParallelism } from "node:os"
+import { join, resolve } from "node:path"
+import type { ProverPrice } from "../domain/Amount.ts"
+import { toAddress } from "../domain/Hash.ts"
+import { RpcFile, rpcFile } from "../node/Node.ts"
+import { NodeConfig, NodeConfigJson } from "../node/NodeConfig.ts"
+import { NodeService } from "../node/NodeService.ts"
+import { connectNode } from "../node/ProverNode.ts"
+import { writePrivateFile } from "../rpc/PrivateFile.ts"
+import { RoleTransport } from "../rpc/RoleTransport.ts"
+import { type Address as SocketAddress, makeSecret } from "../rpc/SecureSocket.ts"
+import * as SocketTransport from "../rpc/SocketTransport.ts"
+import { addressesFile, type DevnetChain, operatorAccount } from "./Chain.ts"
 import { type DevnetConfig, maxBlocksPerUpdate, settlementGasOf } from "./DevnetConfig.ts"
-import { makeL1GasPrice } from "./L1GasPrice.ts"
 
 /** A name for people. */
 export const operatorName = (index: number): string => `prover-${index + 1}`
 
-/** What reads L1 in the devnet. */
-export const layerL1 = ({ deployment, url }: DevnetChain, index: number): Layer.Layer<L1> =>
-  Layer.provide(ViemL1.layer, Layer.succeed(ViemL1.ViemL1Options, {
-    url,
-    chainId: deployment.chainId,
-    privateKey: operatorAccount(index).privateKey,
-    deployedAt: deployment.block,
-    registry: deployment.registry,
-    stateUpdate: deployment.stateUpdate,
-    vault: deployment.vault,
-    provers: deployment.provers,
-    feeSignal: deployment.feeSignal
-  }))
+const operatorAddress = (index: number) => toAddress(operatorAccount(index).account.address)
+
+/** An operator of a running devnet. */
+export type Operator = Effect.Success<ReturnType<typeof connectOperator>>
+
+const files = (folder: string, index: number) => {
+  const data = join(folder, operatorName(index))
+  return { data, config: join(data, "node.json"), key: join(data, "l1.key"), secret: join(data, "rpc.secret"), rpc: join(data, rpcFile) }
+}
 
 /**
- * For how long an operator leaves a block to another one. Blocks go round among those that exchange proofs, so that two of them do
- * not prove the same one on the workers that they share; what is not proven in the meantime, everybody may prove.
+ * The operator as this process knows it, with a new secret to reach it by. Its process may be started later, and again: what is asked
+ * meanwhile waits.
  */
-const leavesToOthers = (config: DevnetConfig, index: number) => {
-  const exchanging = config.operators.flatMap(({ exchangesProofs }, i) => (exchangesProofs ? [i] : []))
-  const grace = Duration.max(Duration.times(config.ledger.blockTime, 2), Duration.seconds(20))
-  return ({ number }: { readonly number: BlockNumber }) =>
-    !exchanging.includes(index) || exchanging[number % exchanging.length] === index ? Duration.zero : grace
+export const connectOperator = Effect.fnUntraced(function*(folder: string, index: number) {
+  const fs = yield* FileSystem.FileSystem
+  const { config, data, rpc, secret: secretFile } = files(folder, index)
+  yield* fs.makeDirectory(data, { recursive: true })
+  // Where an earlier run was killed, its address stayed.
+  yield* fs.remove(rpc, { force: true })
+  const secret = yield* makeSecret(secretFile)
+  const locate = fs.readFileString(rpc).pipe(
+    Effect.mapError(() => ({ message: `${operatorName(index)} has not started yet` })),
+    Effect.flatMap(Schema.decodeEffect(RpcFile))
+  )
+  const node = yield* Layer.build(connectNode).pipe(Effect.provideService(RoleTransport, SocketTransport.connecting({ secret, locate })))
+  return {
+    name: operatorName(index),
+    account: operatorAddress(index),
+    /** The file that its process is started with. */
+    config,
+    /** Its roles and the node as a whole, as clients. */
+    node,
+    /** Its work costs something else from now on: it asks that price, and flags below it if it flags at all. */
+    reprice: (price: ProverPrice) => Context.get(node, NodeService).reprice({ price })
+  }
+})
+
+/** The operators that exchange proofs with one of them, as far as it knows before it heard of them. */
+const peersOf = ({ operators }: DevnetConfig, index: number) =>
+  operators[index]!.exchangesProofs
+    ? operators.flatMap(({ exchangesProofs }, i) => exchangesProofs && i !== index ? [{ prover: operatorAddress(i), capacity: 1 }] : [])
+    : []
+
+/** How an operator that exchanges proofs reaches those that do, too. */
+const gossipOf = ({ operators }: DevnetConfig, ports: ReadonlyArray<number>, index: number) => {
+  const addressOf = (port: number) => `/ip4/127.0.0.1/tcp/${port}`
+  const others = ports.filter((_, i) => i !== index && operators[i]!.exchangesProofs)
+  return operators[index]!.exchangesProofs && others.length > 0
+    ? { gossip: { listen: [addressOf(ports[index]!)] as const, bootstrap: others.map(addressOf), mdns: false } }
+    : {}
 }
 
-/** What an operator's work costs it at the moment. */
-interface Costs {
-  reservationPrice: ProverPrice
-  provingCost: bigint | undefined
+/** How much nicer the threads of each operator are to the machine than those of the one before it: where cores are scarce, it is slower. */
+const nicenessStep = 2
+
+/** What the operators of a devnet have in common. */
+interface Surroundings {
+  readonly chain: DevnetChain
+  readonly folder: string
+  /** Where the ledger is served, and the file of the secret for it. */
+  readonly ledger: SocketAddress & { readonly secretFile: string }
+  /** Where each operator listens for the others. */
+  readonly ports: ReadonlyArray<number>
 }
 
-const optionsOf = Effect.fnUntraced(function*(config: DevnetConfig, url: string, index: number, costs: Costs) {
-  const { parameters } = config
+/** What an operator's node is told. */
+const nodeConfig = (config: DevnetConfig, { chain, folder, ledger, ports }: Surroundings, index: number) => {
   const policy = config.operators[index]!
-  return Context.make(L1PollInterval, "250 millis").pipe(
-    Context.add(PlannerOptions, {
-      reservationPrice: Effect.sync(() => costs.reservationPrice),
-      shares: parameters.shares,
-      bonus: parameters,
-      leavesToOthers: leavesToOthers(config, index)
-    }),
-    Context.add(SettlerOptions, {
+  const { data, key, secret } = files(folder, index)
+  return new NodeConfig({
+    data,
+    rollup: {
+      parameters: config.parameters,
+      price: config.ledger.price,
+      slots: config.ledger.slots,
+      blockTime: config.ledger.blockTime,
+      checkpointInterval: config.ledger.checkpointInterval,
+      settlementGas: settlementGasOf(config)
+    },
+    l1: { url: chain.url, addressesFile: addressesFile(folder), keyFile: key, pollInterval: Duration.millis(250), confirmations: 1 },
+    ledger,
+    proving: {
+      keys: resolve(config.keys),
+      workers: config.workers ?? Math.max(1, Math.floor(availableParallelism() / config.operators.length)),
+      niceness: Math.min(19, nicenessStep * index),
+      ...(config.proverCommand === undefined ? {} : { command: config.proverCommand })
+    },
+    work: { reservationPrice: policy.reservationPrice, strategy: "rendezvous", peers: peersOf(config, index) },
+    ...gossipOf(config, ports, index),
+    settling: {
+      when: policy.settling,
       blocksPerUpdate: config.blocksPerUpdate,
       maxBlocks: maxBlocksPerUpdate,
       patience: config.patience,
-      parameters,
-      races: policy.settling === "race",
-      redundancy: policy.redundancy,
-      maxFeePerGas: 500_000_000_000n,
       // The pots here are what random traffic makes them, often nothing, and the gas is anvil's. Updates come all the same.
       profitableOnly: false,
-      replaceAfter: "30 seconds",
-      confirmations: 1
-    }),
-    Context.add(FeeOptions, {
-      rule: config.ledger.price,
-      blockGas: ProverGas.make(BigInt(config.ledger.slots) * devnetSchedule.transfer),
-      settlement: { gas: settlementGasOf(config), l1GasPrice: yield* makeL1GasPrice(url) },
-      signal: {
-        ...parameters,
-        blockTime: Duration.toSeconds(config.ledger.blockTime),
-        checkpointInterval: config.ledger.checkpointInterval
-      },
-      ...(policy.provingCost === undefined ? {} : {
-        flagging: {
-          get costPerGas() {
-            return costs.provingCost ?? 0n
-          },
-          minMargin: 0n,
-          // With Groth16, nothing is merged: the merge share is the leaf prover's, too (RW-2).
-          leafShare: parameters.shares.leaf + parameters.shares.merge,
-          flagAfter: BigInt(Math.ceil(Duration.toSeconds(policy.flagAfter)))
-        }
-      })
-    })
-  )
-})
+      maxFeePerGas: 500_000_000_000n,
+      replaceAfter: Duration.seconds(30),
+      redundancy: policy.redundancy,
+      revertUnproven: true
+    },
+    ...(policy.provingCost === undefined ? {} : { flagging: { provingCost: policy.provingCost, minMargin: 0n, flagAfter: policy.flagAfter } }),
+    rpc: { host: "127.0.0.1", port: 0, secretFile: secret }
+  })
+}
 
-/** A running operator. */
-export type Operator = Effect.Success<ReturnType<typeof startOperator>>
-
-/**
- * Starts the node of an operator that is registered for turns; it runs until the scope closes.
- *
- * @param clients the node's roles on its transport
- */
-export const startOperator = Effect.fnUntraced(function*(
-  config: DevnetConfig,
-  chain: DevnetChain,
-  folder: string,
-  index: number,
-  clients: Context.Context<Roles | RoleTransport>
-) {
-  const { provingCost, reservationPrice } = config.operators[index]!
-  const costs: Costs = { provingCost, reservationPrice }
-  const store = join(folder, index === 0 ? "node.db" : `node-${index + 1}.db`)
-  const ports = yield* Layer.build(Layer.merge(
-    layerL1(chain, index),
-    SqliteStore.layer.pipe(Layer.provide(layerSqlite(store, { exclusive: true, busyTimeout: "1 second" })))
-  ))
-  const node = clients.pipe(Context.merge(ports), Context.merge(yield* optionsOf(config, chain.url, index, costs)))
-  const supervisor = yield* Effect.provideContext(startRoles(), node)
-  const account: Address = Context.get(node, L1).account
-  return {
-    name: operatorName(index),
-    account,
-    /** The roles as clients, with the operator's own ports. */
-    node,
-    supervisor,
-    /** Its work costs something else from now on: it asks that price, and flags below it if it flags at all. */
-    reprice: (price: ProverPrice) =>
-      Effect.sync(() => {
-        costs.reservationPrice = price
-        costs.provingCost = price
-      })
-  }
+/** Writes what an operator's process reads when it starts: its configuration, and the key of its L1 account. */
+export const configureOperator = Effect.fnUntraced(function*(config: DevnetConfig, surroundings: Surroundings, index: number) {
+  const fs = yield* FileSystem.FileSystem
+  const { config: file, key } = files(surroundings.folder, index)
+  yield* writePrivateFile(key, operatorAccount(index).privateKey)
+  const text = yield* Effect.orDie(Schema.encodeEffect(NodeConfigJson)(nodeConfig(config, surroundings, index)))
+  yield* fs.writeFileString(file, `${JSON.stringify(JSON.parse(text), undefined, 2)}\n`)
 })

@@ -2,7 +2,7 @@
  * A devnet in plain lines, for logs and pipes: one line per thing that happened.
  */
 import { formatEther } from "viem"
-import { furthestPlanner, nameOf, type News, type OperatorNews, type OperatorPicture, type Picture } from "./Feed.ts"
+import { furthestPlanner, leavesOf, nameOf, type News, type OperatorNews, type OperatorPicture, type Picture } from "./Feed.ts"
 import type { SettledUpdate } from "./Report.ts"
 
 /** An amount of wei in ether, for people. */
@@ -34,6 +34,10 @@ const operatorLines = (before: Picture, operator: OperatorPicture, news: Operato
         ...news.report.alarms.map((alarm) => `ALARM ${operator.name}: ${alarm}`)
       ]
     }
+    case "Exchange": {
+      const known = new Set(operator.exchange?.gossip.cutOff.map(({ at, id }) => `${id} ${at}`))
+      return news.view.gossip.cutOff.filter(({ at, id }) => !known.has(`${id} ${at}`)).map(({ id, reason }) => `${operator.name} cut the peer ${id} off: ${reason}`)
+    }
     case "Roles":
       return news.roles.flatMap((role) => {
         const restarts = operator.roles.find(({ name }) => name === role.name)?.restarts ?? 0
@@ -62,7 +66,7 @@ export const plainLines = (before: Picture, news: News): ReadonlyArray<string> =
     case "Revert":
       return [`the checkpoints after ${news.event.headNumber} are reverted: they were not proven in time`]
     case "Update":
-      return [updateLine(news.update)]
+      return [`${updateLine(news.update)}; by ${nameOf(before, news.update.submitter)}, leaves of ${leavesOf(before, news.update)}`]
     case "Operator":
       return operatorLines(before, before.operators.find(({ account }) => account === news.account)!, news.news)
   }

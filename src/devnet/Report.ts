@@ -2,14 +2,16 @@
  * What a devnet achieved, read back from L1 and the store, and whether its invariants hold.
  */
 import { Context, Effect, Option, Schema, Stream } from "effect"
+import { BaseError, createPublicClient, http } from "viem"
 import { Address, BlockHash, CheckpointId, TransactionHash } from "../domain/Hash.ts"
 import { BlockNumber } from "../domain/Amount.ts"
 import { ProofSystemId } from "../domain/Proof.ts"
+import { updateProvers } from "../l1/Calls.ts"
 import type { CheckpointRegistered, L1Event, StateUpdated } from "../l1/Events.ts"
 import { L1, L1Unavailable } from "../l1/L1.ts"
 import { CheckpointWatcher } from "../roles/CheckpointWatcher.ts"
 import { RewardAuditor } from "../roles/RewardAuditor.ts"
-import { Store } from "../store/Store.ts"
+import { NodeService } from "../node/NodeService.ts"
 import type { RunningDevnet } from "./Devnet.ts"
 
 const WeiSum = Schema.BigIntFromString
@@ -31,7 +33,11 @@ export const SettledUpdate = Schema.Struct({
   continuedBy: BlockNumber,
   checkpointId: CheckpointId,
   /** Whether END is that checkpoint's own block; else the update carried an ancestry proof. */
-  endIsCheckpoint: Schema.Boolean
+  endIsCheckpoint: Schema.Boolean,
+  /** Who brought it to L1. */
+  submitter: Address,
+  /** Whose leaf each of its blocks was paid for, oldest first. */
+  provers: Schema.Array(Address)
 })
 export type SettledUpdate = typeof SettledUpdate.Type
 
@@ -78,7 +84,18 @@ export class DevnetReport extends Schema.Class<DevnetReport>("lignum/DevnetRepor
   blocksProven: Schema.Int,
   /** Proofs that L1 verified for updates: one per settled block, and those of ancestry. */
   proofsVerified: Schema.Int,
-  operators: Schema.Array(Schema.Struct({ name: Schema.String, account: Address, blocksProven: Schema.Int, updates: Schema.Int })),
+  operators: Schema.Array(Schema.Struct({
+    name: Schema.String,
+    account: Address,
+    blocksProven: Schema.Int,
+    /** Blocks that L1 paid it for as their leaf prover. */
+    leaves: Schema.Int,
+    /** Updates that it brought to L1. */
+    updates: Schema.Int,
+    /** What the vault credited to it, and what of that it has drawn, in wei. */
+    credited: WeiSum,
+    claimed: WeiSum
+  })),
   /** What the vault credited to whom, in wei. */
   credits: Schema.Array(Schema.Struct({
     account: Address,
@@ -95,32 +112,39 @@ export class DevnetReport extends Schema.Class<DevnetReport>("lignum/DevnetRepor
 /** Whether every invariant holds. */
 export const isSound = ({ invariants }: DevnetReport): boolean => Object.values(invariants).every((holds) => holds)
 
-/** An update's line for the report; its gas is read from its receipt. */
-export const describeUpdate = Effect.fnUntraced(function*(update: StateUpdated, checkpoint: CheckpointRegistered["checkpoint"]) {
+/** What L1 was called with in a transaction. */
+const inputOf = (url: string, hash: TransactionHash) =>
+  Effect.tryPromise({
+    try: async () => (await createPublicClient({ transport: http(url) }).getTransaction({ hash })).input,
+    catch: (error) => new L1Unavailable({ operation: "eth_getTransactionByHash", reason: error instanceof BaseError ? error.shortMessage : String(error) })
+  })
+
+/** An update's line for the report; its gas is read from its receipt, and its leaves from its call. */
+export const describeUpdate = Effect.fnUntraced(function*(url: string, update: StateUpdated, checkpoint: CheckpointRegistered["checkpoint"]) {
   const l1 = yield* L1
-  const receipt = yield* Effect.flatMap(l1.receipt(update.at.transaction), (found) =>
+  const { transaction } = update.at
+  const receipt = yield* Effect.flatMap(l1.receipt(transaction), (found) =>
     Option.isSome(found)
       ? Effect.succeed(found.value)
-      : Effect.fail(new L1Unavailable({ operation: "eth_getTransactionReceipt", reason: `no receipt of ${update.at.transaction}` })))
+      : Effect.fail(new L1Unavailable({ operation: "eth_getTransactionReceipt", reason: `no receipt of ${transaction}` })))
+  const blocks = update.to.number - update.from.number
   return {
     from: update.from.number,
     to: update.to.number,
     fromHash: update.from.hash,
     toHash: update.to.hash,
-    blocks: update.to.number - update.from.number,
+    blocks,
     system: update.system,
     gasUsed: Number(receipt.gasUsed),
-    txHash: update.at.transaction,
+    txHash: transaction,
     continuedBy: checkpoint.number,
     checkpointId: update.continuedBy,
-    endIsCheckpoint: checkpoint.blockHash === update.to.hash
+    endIsCheckpoint: checkpoint.blockHash === update.to.hash,
+    submitter: update.submitter,
+    // What was proven before is in the call, too, and is not paid (ST-1).
+    provers: updateProvers(yield* inputOf(url, transaction))?.slice(-blocks) ?? []
   } satisfies SettledUpdate
 })
-
-const doneTwice = (attempts: ReadonlyArray<{ readonly job: string; readonly outcome: string }>): boolean => {
-  const done = attempts.filter(({ outcome }) => outcome === "done").map(({ job }) => job)
-  return new Set(done).size < done.length
-}
 
 /** The registry's chain: checkpoints that no revert has removed (CP-4), genesis first. */
 export const liveCheckpoints = (events: ReadonlyArray<L1Event>): ReadonlyArray<CheckpointRegistered["checkpoint"]> =>
@@ -138,13 +162,12 @@ const askOperator = Effect.fnUntraced(function*({ account, name, node }: Running
     Effect.orDie
   )
   const seen = yield* Stream.runHead(Context.get(node, CheckpointWatcher).changes()).pipe(Effect.flatMap(Effect.fromOption), Effect.orDie)
-  const store = Context.get(node, Store)
-  const blocksProven = yield* store.blocksProven(account)
-  return { name, account, audit, seen, blocksProven, provedTwice: doneTwice(yield* store.attempts) }
+  const { blocksProven, provedTwice } = yield* Context.get(node, NodeService).record()
+  return { name, account, audit, seen, blocksProven, provedTwice }
 })
 
 /** The report as of now. */
-export const makeReport = ({ operators, rollup }: RunningDevnet, scenario?: ScenarioReport) =>
+export const makeReport = ({ operators, rollup, url }: RunningDevnet, scenario?: ScenarioReport) =>
   Effect.gen(function*() {
     const l1 = yield* L1
     const latest = yield* l1.latest
@@ -153,21 +176,28 @@ export const makeReport = ({ operators, rollup }: RunningDevnet, scenario?: Scen
       events.flatMap((event) => (event._tag === "CheckpointRegistered" ? [[event.checkpoint.id, event.checkpoint] as const] : []))
     )
     const updated = events.filter((event) => event._tag === "StateUpdated")
-    const updates = yield* Effect.forEach(updated, (event) => describeUpdate(event, checkpoints.get(event.continuedBy)!))
+    const updates = yield* Effect.forEach(updated, (event) => describeUpdate(url, event, checkpoints.get(event.continuedBy)!))
     const answers = yield* Effect.forEach(operators, (operator) => askOperator(operator, latest.number), { concurrency: "unbounded" })
+    const { accounts } = answers[0]!.audit
     return new DevnetReport({
       updates,
       checkpoints: liveCheckpoints(events).length - 1,
       reverts: events.filter((event) => event._tag === "CheckpointsReverted").length,
       blocksProven: answers.reduce((sum, { blocksProven }) => sum + blocksProven, 0),
       proofsVerified: updates.reduce((sum, { blocks, endIsCheckpoint }) => sum + blocks + (endIsCheckpoint ? 0 : 1), 0),
-      operators: answers.map(({ account, blocksProven, name }) => ({
-        name,
-        account,
-        blocksProven,
-        updates: updated.filter(({ submitter }) => submitter === account).length
-      })),
-      credits: answers[0]!.audit.accounts.map(({ account, claimed, credited }) => ({
+      operators: answers.map(({ account, blocksProven, name }) => {
+        const { claimed, credited } = accounts.find((one) => one.account === account) ?? { claimed: 0n, credited: 0n }
+        return {
+          name,
+          account,
+          blocksProven,
+          leaves: updates.flatMap(({ provers }) => provers).filter((prover) => prover === account).length,
+          updates: updates.filter(({ submitter }) => submitter === account).length,
+          credited,
+          claimed
+        }
+      }),
+      credits: accounts.map(({ account, claimed, credited }) => ({
         account,
         operator: answers.find((answer) => answer.account === account)?.name ?? null,
         credited,

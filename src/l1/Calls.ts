@@ -4,7 +4,7 @@
 import { Result } from "effect"
 import { BaseError, decodeErrorResult, decodeFunctionData, encodeFunctionData, ExecutionRevertedError, getAbiItem, type Hex, isHex } from "viem"
 import type { Checkpoint } from "../domain/Checkpoint.ts"
-import type { Address, BlockHash } from "../domain/Hash.ts"
+import { type Address, type BlockHash, toAddress } from "../domain/Hash.ts"
 import { encodeTransition } from "../domain/Redundancy.ts"
 import { checkpointRegistryAbi, feeSignalAbi, proofSystemIds, rewardVaultAbi, settlementErrorsAbi, stateUpdateAbi } from "./abi.ts"
 import type { Call, RedundantProof, Update } from "./L1.ts"
@@ -67,15 +67,18 @@ export const encodeCall = ({ feeSignal, stateUpdate, vault }: CallTargets, call:
 
 const submit = [getAbiItem({ abi: stateUpdateAbi, name: "submit" })]
 
+const decodeSubmit = (data: Hex) =>
+  Result.getOrElse(Result.try(() => decodeFunctionData({ abi: submit, data }).args[0]), () => undefined)
+
 /** From where, and over how many blocks, an update is; none where the call is another one. */
-export const updateRange = (data: Hex): { readonly from: BlockHash; readonly blocks: bigint } | undefined =>
-  Result.getOrElse(
-    Result.try(() => {
-      const { args: [{ from, leaves }] } = decodeFunctionData({ abi: submit, data })
-      return { from: from as BlockHash, blocks: BigInt(leaves.length) }
-    }),
-    () => undefined
-  )
+export const updateRange = (data: Hex): { readonly from: BlockHash; readonly blocks: bigint } | undefined => {
+  const update = decodeSubmit(data)
+  return update && { from: update.from as BlockHash, blocks: BigInt(update.leaves.length) }
+}
+
+/** Who proved each block of an update, oldest first; none where the call is another one. */
+export const updateProvers = (data: Hex): ReadonlyArray<Address> | undefined =>
+  decodeSubmit(data)?.leaves.map(({ prover }) => toAddress(prover))
 
 const errorsAbi = [...[...checkpointRegistryAbi, ...feeSignalAbi].filter((item) => item.type === "error"), ...settlementErrorsAbi]
 

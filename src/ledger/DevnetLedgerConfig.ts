@@ -1,10 +1,11 @@
 /**
  * Parameters of the devnet ledger, and what follows from them alone: rules, keys, genesis.
  */
-import { Duration, Effect, Schema } from "effect"
+import { Duration, Schema } from "effect"
 import { Account, AccountIndex, Nonce, ownerOf } from "../domain/Account.ts"
 import { ProverGas, ProverPrice, Wei } from "../domain/Amount.ts"
 import { type Block, signalOne } from "../domain/Block.ts"
+import { defaulting } from "../domain/Defaulting.ts"
 import { type SpendingKey, spendingKeyFrom } from "../domain/EddsaPoseidon.ts"
 import { devnetSchedule } from "../domain/ProverGasSchedule.ts"
 import { maxValidators } from "../domain/QuorumCertificate.ts"
@@ -15,12 +16,6 @@ import { StateTree } from "./StateTree.ts"
 const isPowerOfTwo = Schema.makeFilter((value: number) => Number.isInteger(Math.log2(value)) || "a power of two")
 
 const between = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
-
-/** A field that may be left out, of the constructor and of the encoded form. */
-const defaulting = <S extends Schema.Top & Schema.WithoutConstructorDefault>(schema: S, value: S["Type"] & S["~type.make.in"]) =>
-  Schema.withConstructorDefault<Schema.withDecodingDefaultTypeKey<S> & Schema.WithoutConstructorDefault>(Effect.succeed(value))(
-    Schema.withDecodingDefaultTypeKey<S>(Effect.succeed(value))(schema)
-  )
 
 const Pace = Schema.DurationFromMillis.check(
   Schema.makeFilter((duration: Duration.Duration) =>

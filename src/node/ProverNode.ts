@@ -1,14 +1,16 @@
 /**
- * One supervised node: the six roles in one process, talking through typed RPC (ND-1, ND-2).
+ * One supervised node: the seven roles in one process, talking through typed RPC (ND-1, ND-2).
  */
-import { Context, Effect, Layer, type Scope } from "effect"
+import { Context, Effect, Layer, Option, type Scope } from "effect"
 import type { RpcGroup } from "effect/rpc"
+import { lonely, ProofGossip } from "../gossip/ProofGossip.ts"
 import { L1 } from "../l1/L1.ts"
 import { LedgerSource } from "../ledger/LedgerSource.ts"
 import { ProofSystem } from "../proofs/ProofSystem.ts"
 import { CheckpointWatcher, CheckpointWatcherRpcs } from "../roles/CheckpointWatcher.ts"
 import { FeeController, FeeControllerRpcs, type FeeOptions } from "../roles/FeeController.ts"
 import { Outbox, OutboxOptions } from "../roles/Outbox.ts"
+import { ProofExchange, ProofExchangeRpcs } from "../roles/ProofExchange.ts"
 import { ProverPool, ProverPoolRpcs } from "../roles/ProverPool.ts"
 import { RewardAuditor, RewardAuditorRpcs } from "../roles/RewardAuditor.ts"
 import { RoleFibers } from "../roles/RoleFibers.ts"
@@ -17,22 +19,39 @@ import { TreePlanner, TreePlannerRpcs } from "../roles/TreePlanner.ts"
 import { connectRole, type RoleShape, serveRole } from "../rpc/RoleService.ts"
 import { type RoleName, RoleTransport } from "../rpc/RoleTransport.ts"
 import { Store } from "../store/Store.ts"
+import { NodeRpcs, NodeService } from "./NodeService.ts"
 import { type Child, supervise, type Supervisor, type SupervisorOptions } from "./Supervisor.ts"
 
 /** What every role stands on. */
 export type NodePorts = L1 | LedgerSource | ProofSystem | Store | SettlerOptions | FeeOptions
 
 /** All roles as clients. */
-export type Roles = CheckpointWatcher | TreePlanner | ProverPool | FeeController | Settler | RewardAuditor
+export type Roles = CheckpointWatcher | TreePlanner | ProverPool | ProofExchange | FeeController | Settler | RewardAuditor
 
 /** The roles from wherever they are served. */
 export const connectRoles: Layer.Layer<Roles, never, RoleTransport> = Layer.mergeAll(
   connectRole("checkpoint-watcher", CheckpointWatcherRpcs, CheckpointWatcher),
   connectRole("tree-planner", TreePlannerRpcs, TreePlanner),
   connectRole("prover-pool", ProverPoolRpcs, ProverPool),
+  connectRole("proof-exchange", ProofExchangeRpcs, ProofExchange),
   connectRole("fee-controller", FeeControllerRpcs, FeeController),
   connectRole("settler", SettlerRpcs, Settler),
   connectRole("reward-auditor", RewardAuditorRpcs, RewardAuditor)
+)
+
+/** A node of another process: its roles and itself, as clients. */
+export const connectNode: Layer.Layer<Roles | NodeService, never, RoleTransport> = Layer.merge(connectRoles, connectRole("node", NodeRpcs, NodeService))
+
+/** Serves all of a node on a transport, for other processes. */
+export const serveNode: Layer.Layer<never, never, Roles | NodeService | RoleTransport> = Layer.mergeAll(
+  serveRole("checkpoint-watcher", CheckpointWatcherRpcs, CheckpointWatcher),
+  serveRole("tree-planner", TreePlannerRpcs, TreePlanner),
+  serveRole("prover-pool", ProverPoolRpcs, ProverPool),
+  serveRole("proof-exchange", ProofExchangeRpcs, ProofExchange),
+  serveRole("fee-controller", FeeControllerRpcs, FeeController),
+  serveRole("settler", SettlerRpcs, Settler),
+  serveRole("reward-auditor", RewardAuditorRpcs, RewardAuditor),
+  serveRole("node", NodeRpcs, NodeService)
 )
 
 /** A role as a supervised child: its service, the server in front of it, and its loops live and fail together. */
@@ -61,16 +80,20 @@ export const supervision: SupervisorOptions = {
   restartLimit: { times: 8, within: "5 minutes" }
 }
 
-/** Starts the six roles and keeps them running until the scope closes. */
+/** Starts the seven roles and keeps them running until the scope closes. Without `ProofGossip` the node has no peers. */
 export const startRoles = (
   options: SupervisorOptions = supervision
 ): Effect.Effect<Supervisor, never, NodePorts | RoleTransport | Scope.Scope> =>
-  Effect.flatMap(Layer.build(Layer.merge(connectRoles, outbox)), (roles) =>
-    supervise<NodePorts | Roles | Outbox | RoleTransport>([
+  Effect.gen(function*() {
+    const roles = yield* Layer.build(Layer.merge(connectRoles, outbox))
+    const gossip = Option.getOrElse(yield* Effect.serviceOption(ProofGossip), () => lonely)
+    return yield* supervise<NodePorts | Roles | Outbox | ProofGossip | RoleTransport>([
       child("checkpoint-watcher", CheckpointWatcherRpcs, CheckpointWatcher, CheckpointWatcher.layer),
       child("prover-pool", ProverPoolRpcs, ProverPool, ProverPool.layer),
       child("tree-planner", TreePlannerRpcs, TreePlanner, TreePlanner.layer),
+      child("proof-exchange", ProofExchangeRpcs, ProofExchange, ProofExchange.layer),
       child("fee-controller", FeeControllerRpcs, FeeController, FeeController.layer),
       child("settler", SettlerRpcs, Settler, Settler.layer),
       child("reward-auditor", RewardAuditorRpcs, RewardAuditor, RewardAuditor.layer)
-    ], options).pipe(Effect.provideContext(roles)))
+    ], options).pipe(Effect.provideContext(Context.add(roles, ProofGossip, gossip)))
+  })

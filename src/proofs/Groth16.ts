@@ -29,6 +29,8 @@ export interface Groth16Options {
   readonly keys: CircuitKeys
   /** Proofs at once on threads of this process; as many as there are cores unless said otherwise. */
   readonly workers?: number
+  /** Niceness of the threads that prove, 0 to 19; verification is not slowed down. */
+  readonly niceness?: number
   /** Leaves the proving step to another program; `workers` is then of no account. */
   readonly externalProver?: ExternalProver.ExternalProverOptions
   /** Blocks that one update may hold: what L1 verifies in one transaction at 57,000 gas a block. The same for every node of a rollup. */
@@ -56,12 +58,12 @@ const workerCircuit = ({ provingKey, verifyingKey, witnessGenerator }: CircuitKe
     verifyingKey
   }))
 
-const startWorkers = (name: string, size: number, keys: WorkerKeys, memoryLimit: number) =>
+const startWorkers = (name: string, size: number, keys: WorkerKeys, memoryLimit: number, niceness = 0) =>
   WorkerPool.make<WorkerRequest, WorkerReply>({
     name,
     size,
     script: new URL("./Groth16Worker.ts", import.meta.url),
-    workerData: { ...quietEmulation, keys },
+    workerData: { ...quietEmulation, keys, niceness },
     memoryLimit
   })
 
@@ -124,7 +126,7 @@ const make = Effect.fn("Groth16.make")(function*(options: Groth16Options) {
   }
   const size = provesHere ? options.workers ?? os.availableParallelism() : externalProver?.concurrency ?? 1
   const [workers, verifiers] = yield* Effect.all([
-    startWorkers("prover", size, workerKeys, workerMemoryLimit),
+    startWorkers("prover", size, workerKeys, workerMemoryLimit, options.niceness),
     startWorkers("verifier", 1, workerKeys, workerMemoryLimit)
   ], { concurrency: 2 })
   const circuits: CircuitProver = provesHere

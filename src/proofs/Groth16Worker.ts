@@ -3,6 +3,7 @@
  *
  * Everything unexpected is left to crash the thread: the pool starts another one and the job may be tried again.
  */
+import { setPriority } from "node:os"
 import { parentPort, workerData } from "node:worker_threads"
 import type { Groth16VerifyingKey } from "snarkjs"
 import { makeProver } from "./Groth16Prover.ts"
@@ -75,4 +76,9 @@ const start = async (port: NonNullable<typeof parentPort>, keys: WorkerKeys): Pr
   post({ _tag: "Ready" })
 }
 
-if (parentPort !== null) await start(parentPort, (workerData as { readonly keys: WorkerKeys }).keys)
+if (parentPort !== null) {
+  const { keys, niceness } = workerData as { readonly keys: WorkerKeys; readonly niceness: number }
+  // On Linux it is this thread's alone, and those that it starts: the process's others answer as fast as ever.
+  if (niceness > 0) setPriority(niceness)
+  await start(parentPort, keys)
+}

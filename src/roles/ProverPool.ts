@@ -43,7 +43,8 @@ export class BlockReplaced extends Schema.TaggedError<BlockReplaced>()("BlockRep
   }
 }
 
-const ProofFailure = Schema.Union([ProvingFailed, BlockReplaced, Quarantined])
+/** How asking for a proof can end instead. */
+export const ProofFailure = Schema.Union([ProvingFailed, BlockReplaced, Quarantined])
 
 export const ProverPoolRpcs = RpcGroup.make(
   /** This node's proof of a block: the one in the store, or a new one. Interrupting stops the work (OC-4). */

@@ -13,8 +13,8 @@ import { LedgerSource, LedgerUnavailable } from "../ledger/LedgerSource.ts"
 import { ProofSystem } from "../proofs/ProofSystem.ts"
 import { Store } from "../store/Store.ts"
 import { Outbox } from "./Outbox.ts"
-import { ProverPool } from "./ProverPool.ts"
 import type { RedundancyTurn } from "./SettlementSight.ts"
+import { TreePlanner } from "./TreePlanner.ts"
 
 /** No proof system verifies for less gas. What would not pay for this much is not worth proving. */
 const leastGas = 200_000n
@@ -40,7 +40,7 @@ export const makeRedundancy = Effect.fnUntraced(function*(
   const ledger = yield* LedgerSource
   const store = yield* Store
   const proofs = yield* ProofSystem
-  const pool = yield* ProverPool
+  const planner = yield* TreePlanner
   const outbox = yield* Outbox
 
   /** What the update did, by its events and this node's ledger. */
@@ -69,7 +69,7 @@ export const makeRedundancy = Effect.fnUntraced(function*(
     const { blockHash, prover } = leaves[i]!
     const own = yield* store.blockProof(blockHash, holder)
     if (Option.isSome(own)) return own
-    const prove = pool.proveBlock({ block: new BlockRef({ number, hash: blockHash }) }).pipe(
+    const prove = planner.proveAgain({ block: new BlockRef({ number, hash: blockHash }) }).pipe(
       Effect.timeoutOption(patience),
       Effect.catchTags({
         ProvingFailed: ({ message }) => Effect.as(Effect.logWarning(message), Option.none<Proof>()),

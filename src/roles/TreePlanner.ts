@@ -1,44 +1,60 @@
 /**
- * The tree planner: keeps the proof forest and decides what to prove next (OC-2, OC-3).
+ * The tree planner: keeps the proof forest and decides what to prove next (OC-2, OC-3). What it decides is thought out in
+ * `domain/planning/`; the role brings it the facts, and does what comes out.
  */
-import { Clock, Context, Duration, Effect, FiberHandle, FiberMap, Layer, Queue, Schedule, Schema, Stream, SubscriptionRef } from "effect"
+import { Clock, Context, Duration, Effect, FiberHandle, FiberMap, Layer, PubSub, Queue, Schedule, Schema, Stream, SubscriptionRef } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 import { BlockNumber, ProverPrice, Wei } from "../domain/Amount.ts"
 import type { RegisteredCheckpoint } from "../domain/Backlog.ts"
 import { type Block, BlockRef } from "../domain/Block.ts"
-import { Forest, type Piece } from "../domain/Forest.ts"
-import type { BlockHash } from "../domain/Hash.ts"
+import type { Piece } from "../domain/Forest.ts"
+import { Address, type BlockHash } from "../domain/Hash.ts"
+import { type AtomKey, atomKey, type BlockAtom } from "../domain/planning/Atom.ts"
+import { defaultHintRules, Hint, type HintRules } from "../domain/planning/Peers.ts"
+import { Planner, type RunningAtom } from "../domain/planning/Planner.ts"
+import type { Member } from "../domain/planning/Rendezvous.ts"
+import { type Decision, describeDecision, Reason, StrategyName } from "../domain/planning/Strategy.ts"
 import { Proof, type Statement } from "../domain/Proof.ts"
 import { defaultParameters } from "../domain/ProtocolParameters.ts"
-import { type PassedOver, passesOver, type PricedBlock, type WorkPolicy } from "../domain/ReservationPrice.ts"
+import { passesOver, type PricedBlock, type WorkPolicy } from "../domain/ReservationPrice.ts"
+import { L1 } from "../l1/L1.ts"
 import { LedgerSource, type LedgerUnavailable } from "../ledger/LedgerSource.ts"
 import { ProofInvalid, ProofSystem } from "../proofs/ProofSystem.ts"
 import type { RoleShape } from "../rpc/RoleService.ts"
 import { Store } from "../store/Store.ts"
 import { CheckpointWatcher } from "./CheckpointWatcher.ts"
-import { ProverPool } from "./ProverPool.ts"
+import { ProofFailure, ProverPool } from "./ProverPool.ts"
 import { RoleFibers } from "./RoleFibers.ts"
 
 /** What an operator decides about its work. */
 export interface PlannerOptions extends Pick<WorkPolicy, "shares" | "bonus"> {
   /** What proving must bring, in wei per prover gas, at the moment: what brings less is passed over until it brings more (OC-3). */
   readonly reservationPrice: Effect.Effect<ProverPrice>
-  /** For how long a block is left to other provers since it pays; zero where it is this node's to prove at once. */
-  readonly leavesToOthers: (block: BlockRef) => Duration.Duration
+  /** How the next atoms are chosen. */
+  readonly strategy: StrategyName
+  /** Provers that are taken to be there before their first hint, for the lifetime of one. */
+  readonly peers: ReadonlyArray<Member>
+  /** How far peers' hints are believed. */
+  readonly hints: HintRules
 }
 
-/** Without options a node proves everything at once, whatever it brings. */
+/** Without options a node shares work out by rendezvous among those that it hears of, and proves whatever it brings. */
 export const PlannerOptions = Context.Reference<PlannerOptions>("lignum/PlannerOptions", {
   defaultValue: () => ({
     reservationPrice: Effect.succeed(ProverPrice.make(0n)),
     shares: defaultParameters.shares,
     bonus: defaultParameters,
-    leavesToOthers: () => Duration.zero
+    strategy: "rendezvous",
+    peers: [],
+    hints: defaultHintRules
   })
 })
 
 /** A block that proving does not pay for, with both amounts in wei (OC-3). */
 const PassedOverBlock = Schema.Struct({ number: BlockNumber, pays: Wei, asked: Wei })
+
+/** The blocks after `from` up to `to`. */
+const range = { from: BlockNumber, to: BlockNumber }
 
 /** Where proving stands. */
 export class PlannerView extends Schema.Class<PlannerView>("lignum/PlannerView")({
@@ -52,11 +68,23 @@ export class PlannerView extends Schema.Class<PlannerView>("lignum/PlannerView")
   heaviest: Schema.Array(Proof),
   /** Blocks that wait in quarantine for the operator (ND-4). */
   quarantined: Schema.Array(BlockNumber),
-  /** Blocks that pay less than the operator asks, oldest first. */
+  strategy: StrategyName,
+  /** The provers that work is shared with, this node among them, and how many proofs each is believed to run at once. */
+  provers: Schema.Array(Schema.Struct({ prover: Address, capacity: Schema.Int })),
+  /** What this node works on, since when in milliseconds since 1970, and why. */
+  running: Schema.Array(Schema.Struct({ ...range, since: Schema.Finite, reason: Reason })),
+  /** The next atoms: whether this node takes each, as soon as a worker is free, and why or why not (ND-5). */
+  next: Schema.Array(Schema.Struct({ ...range, take: Schema.Boolean, reason: Reason })),
+  /** Those of the next blocks that pay less than the operator asks, oldest first. */
   passedOver: Schema.Array(PassedOverBlock),
   /** Why the planner asks for no more work; `null` while it asks for all that the pool can do (ND-5). */
   idle: Schema.NullOr(Schema.String)
 }) {}
+
+/** How many of the next atoms the view explains. */
+const explained = 32
+/** Kept proofs that wait for a listener at most: one that is slower misses the oldest, and can ask the store. */
+const keptAhead = 4_096
 
 /** A proof in the forest. */
 interface KnownProof extends Piece {
@@ -65,21 +93,32 @@ interface KnownProof extends Piece {
 
 const known = (proof: Proof): KnownProof => ({ id: proof.id, from: proof.statement.from.number, to: proof.statement.to.number, proof })
 
+/** Whose work a proof is: several provers' leaves were put together by nobody in particular. */
+const makerOf = ({ statement: { leaves } }: Proof): Address | undefined => leaves.length === 1 ? leaves[0].prover : undefined
+
 /** A block of the ledger beyond the tip. */
 interface OpenBlock {
   readonly ref: BlockRef
   readonly priced: PricedBlock
-  /** Since when it pays what this node asks, in milliseconds; undefined while it does not. */
-  paysSince: number | undefined
 }
 
-const whyIdle = (passedOver: ReadonlyArray<PassedOver>, left: number): string => {
-  const [first] = passedOver
-  if (first !== undefined) {
-    const others = passedOver.length > 1 ? ` and ${passedOver.length - 1} more do not pay` : " does not pay"
-    return `block ${first.number}${others}: it brings ${first.pays} wei, the reservation price asks ${first.asked} wei`
+const whyIdle = ([first, ...others]: ReadonlyArray<Decision>): string => {
+  if (first === undefined) return "no block waits for a proof"
+  return describeDecision(first) + (others.length === 0 ? "" : `; ${others.length} more are passed over, too`)
+}
+
+/**
+ * A proof is not over this ledger's blocks: they are still to come, were replaced (CP-4), or belong to another chain. It was not
+ * verified. Offer it again when the ledger has grown.
+ */
+export class BlocksUnknown extends Schema.TaggedError<BlocksUnknown>()("BlocksUnknown", {
+  ...range,
+  /** The newest block of the ledger that the planner has seen. */
+  head: BlockNumber
+}) {
+  override get message() {
+    return `the proof of blocks ${this.from + 1} to ${this.to} is not over this ledger's blocks, which end at ${this.head}`
   }
-  return left > 0 ? `${left} ${left === 1 ? "block is" : "blocks are"} left to other provers for now` : "no block waits for a proof"
 }
 
 export const TreePlannerRpcs = RpcGroup.make(
@@ -87,7 +126,13 @@ export const TreePlannerRpcs = RpcGroup.make(
    * Offers a proof from anywhere. It is verified before it is kept (OC-1) and welcome at any time (OC-5); `false` means
    * that it was known or is behind the tip.
    */
-  Rpc.make("offer", { payload: { proof: Proof }, success: Schema.Boolean, error: ProofInvalid }),
+  Rpc.make("offer", { payload: { proof: Proof }, success: Schema.Boolean, error: Schema.Union([ProofInvalid, BlocksUnknown]) }),
+  /** What a prover says of its work: advice (OC-3). The caller has checked that it is the prover's word, and that the prover is registered. */
+  Rpc.make("hint", { payload: { hint: Hint } }),
+  /** This node's own proof of a block that is settled already, for a redundancy turn (RW-4). Interrupting stops the work. */
+  Rpc.make("proveAgain", { payload: { block: BlockRef }, success: Proof, error: ProofFailure }),
+  /** Every proof that is newly kept from now on, and whether this node made it. */
+  Rpc.make("kept", { success: Schema.Struct({ proof: Proof, own: Schema.Boolean }), stream: true }),
   /** The present view and every later one. */
   Rpc.make("changes", { success: PlannerView, stream: true })
 )
@@ -103,108 +148,127 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
       const pool = yield* ProverPool
       const fibers = yield* RoleFibers
       const options = yield* PlannerOptions
-      const jobs = yield* FiberMap.make<BlockHash, void, never>()
+      const { account } = yield* L1
+      const jobs = yield* FiberMap.make<AtomKey, void, never>()
       const growth = yield* FiberHandle.make<void, LedgerUnavailable>()
       const changed = yield* Queue.sliding<void>(1)
+      const news = yield* PubSub.sliding<{ readonly proof: Proof; readonly own: boolean }>(keptAhead)
 
       const genesis = (yield* ledger.genesis).ref
       let tip = genesis
-      /** Proofs over the ledger's present blocks, and over nothing else. */
-      let forest = new Forest<KnownProof>(tip.number)
+      let head = genesis
       /** The ledger's blocks beyond the tip, as far as they were read. */
       const blocks = new Map<number, OpenBlock>()
       /** When L1 registered the checkpoints beyond the tip, oldest first. */
       let registered: ReadonlyArray<RegisteredCheckpoint> = []
-      /** Whether time alone may change the plan. */
-      let waits = false
       /** Proofs from the store by their last block, which the ledger has not shown yet, or never will again (CP-4). */
       let stored = new Map<BlockHash, ReadonlyArray<Proof>>()
-      const quarantined = new Set<BlockHash>()
-      let head = genesis
+      const quarantined = new Map<number, BlockHash>()
+      /** What a block must bring at the moment, and the time of day in seconds, as of the last look. */
+      let policy: WorkPolicy = { ...options, reservationPrice: ProverPrice.make(0n), mergeWork: proofs.mergeWork }
+      let second = 0n
+      /** Whether time alone may change the plan. */
+      let waits = false
       const view = yield* SubscriptionRef.make<PlannerView | undefined>(undefined)
+
+      /** Seconds since the first checkpoint at or beyond a block was registered. */
+      const ageOf = (number: number): bigint | undefined => {
+        const since = registered.find((checkpoint) => checkpoint.number >= number)?.registeredAt
+        return since === undefined || since > second ? undefined : second - since
+      }
+
+      const planner = new Planner<KnownProof>({
+        me: { prover: account, capacity: proofs.capacity },
+        strategy: options.strategy,
+        // The pool merges nothing: where that is work, updates are put together block by block.
+        mergeUpTo: 0,
+        peers: options.peers,
+        rules: options.hints,
+        passesOver: (number) => passesOver(blocks.get(number)!.priced, ageOf(number), policy),
+        isQuarantined: (number) => quarantined.get(number) === blocks.get(number)?.ref.hash
+      }, tip.number, yield* Clock.currentTimeMillis)
 
       // A proof binds hashes; the numbers beside them are the sender's word, and are held against the ledger.
       const namesLedgerBlocks = ({ from, leaves }: Statement): boolean =>
         leaves.every(({ blockHash }, i) => blocks.get(from.number + 1 + i)?.ref.hash === blockHash)
 
       // While a proof was made or verified, the ledger may have dropped its blocks (CP-4).
-      const keep = (proof: Proof) =>
+      const keep = (proof: Proof, own: boolean) =>
         Effect.suspend(() =>
-          namesLedgerBlocks(proof.statement) && forest.add(known(proof)) ? Effect.as(Queue.offer(changed, undefined), true) : Effect.succeed(false)
+          namesLedgerBlocks(proof.statement) && planner.add(known(proof), makerOf(proof))
+            ? Effect.as(Effect.andThen(PubSub.publish(news, { proof, own }), Queue.offer(changed, undefined)), true)
+            : Effect.succeed(false)
         )
 
       const offer = Effect.fn("TreePlanner.offer")(function*({ proof }: { readonly proof: Proof }) {
-        if (proof.statement.to.number <= tip.number) return false
-        if (!namesLedgerBlocks(proof.statement)) {
-          return yield* new ProofInvalid({ reason: `it starts behind block ${proof.statement.from.number} and is not over this ledger's blocks` })
-        }
+        const { from, to } = proof.statement
+        if (to.number <= tip.number) return false
+        if (!namesLedgerBlocks(proof.statement)) return yield* new BlocksUnknown({ from: from.number, to: to.number, head: head.number })
         yield* proofs.verify(proof)
         yield* store.putProof(proof)
-        return yield* keep(proof)
+        return yield* keep(proof, false)
       })
+
+      const hint = Effect.fn("TreePlanner.hint")(function*({ hint }: { readonly hint: Hint }) {
+        planner.hear(hint, yield* Clock.currentTimeMillis)
+        yield* Queue.offer(changed, undefined)
+      })
+
+      const proveAgain = Effect.fn("TreePlanner.proveAgain")(({ block }: { readonly block: BlockRef }) =>
+        Effect.acquireUseRelease(
+          Effect.flatMap(Clock.currentTimeMillis, (now) => {
+            planner.beginTurn(block.number, now)
+            return Queue.offer(changed, undefined)
+          }),
+          () => pool.proveBlock({ block }),
+          () => {
+            planner.endTurn(block.number)
+            return Queue.offer(changed, undefined)
+          }
+        ))
 
       // It is planned again by the next change. The pause grows while nothing succeeds: then the prover is broken, not the block.
       let failuresInRow = 0
       const pause = Effect.suspend(() => Effect.sleep(Duration.seconds(Math.min(2 ** failuresInRow++, 60))))
 
-      const prove = (block: BlockRef) =>
+      const ended = (atom: BlockAtom, proven: boolean) =>
+        Effect.flatMap(Clock.currentTimeMillis, (now) => {
+          planner.ended(atom, now, proven)
+          return Queue.offer(changed, undefined)
+        })
+
+      const prove = (atom: BlockAtom, block: BlockRef) =>
         pool.proveBlock({ block }).pipe(
           Effect.tap(() => Effect.sync(() => (failuresInRow = 0))),
-          Effect.flatMap(keep),
+          Effect.flatMap((proof) => Effect.as(keep(proof, true), true)),
           Effect.catchTags({
-            ProvingFailed: (failure) => Effect.andThen(Effect.logWarning(failure.message), pause),
+            ProvingFailed: (failure) => Effect.as(Effect.andThen(Effect.logWarning(failure.message), pause), false),
             // The ledger is about to say the same; until then there is nothing to do about this block.
-            BlockReplaced: () => Effect.sleep("1 second"),
+            BlockReplaced: () => Effect.as(Effect.sleep("1 second"), false),
             Quarantined: (failure) =>
-              Effect.andThen(Effect.logError(failure.message), Effect.sync(() => quarantined.add(block.hash)))
+              Effect.as(Effect.andThen(Effect.logError(failure.message), Effect.sync(() => quarantined.set(block.number, block.hash))), false)
           }),
-          Effect.andThen(Queue.offer(changed, undefined)),
+          Effect.flatMap((proven) => ended(atom, proven)),
           Effect.asVoid
         )
 
-      /** Seconds since the first checkpoint at or beyond a block was registered. */
-      const ageOf = (number: BlockNumber, now: bigint): bigint | undefined => {
-        const since = registered.find((checkpoint) => checkpoint.number >= number)?.registeredAt
-        return since === undefined || since > now ? undefined : now - since
-      }
+      const blockNumbers = ({ from, to }: { readonly from: number; readonly to: number }) => ({ from: BlockNumber.make(from), to: BlockNumber.make(to) })
 
-      // What the tree lacks first is the block after its reach, even where a proof that does not join covers it.
-      const isProven = (number: number): boolean => forest.covers(number) && number !== forest.reach + 1
-
-      /**
-       * Fills the pool with the oldest blocks that have no proof, are not left to others, and pay; and drops work that nobody needs
-       * any more (OC-3, OC-4). Work that was begun goes on when prices move.
-       */
-      const plan = Effect.fnUntraced(function*(capacity: number) {
+      /** Does what the planner decides, and shows where that leads. Work that was begun goes on when prices move (OC-3, OC-4). */
+      const plan = Effect.gen(function*() {
         const now = yield* Clock.currentTimeMillis
-        const policy = { ...options, reservationPrice: yield* options.reservationPrice, mergeWork: proofs.mergeWork }
-        const passedOver: Array<PassedOver> = []
-        let left = 0
-        const open = new Map([...blocks.values()].map(({ ref }) => [ref.hash, ref.number]))
-        for (const [hash] of jobs) {
-          const number = open.get(hash)
-          if (number === undefined || isProven(number)) yield* FiberMap.remove(jobs, hash)
+        second = BigInt(Math.floor(now / 1_000))
+        policy = { ...policy, reservationPrice: yield* options.reservationPrice }
+        const { start, stop } = planner.decide(now)
+        for (const { atom } of stop) yield* FiberMap.remove(jobs, atomKey(atom))
+        for (const { atom } of start) {
+          if (atom.kind === "block") yield* FiberMap.run(jobs, atomKey(atom), prove(atom, blocks.get(atom.to)!.ref))
         }
-        for (let number = tip.number + 1; ; number++) {
-          const block = blocks.get(number)
-          if (block === undefined) break
-          const { priced, ref } = block
-          if (isProven(number) || quarantined.has(ref.hash) || FiberMap.hasUnsafe(jobs, ref.hash)) continue
-          const cheap = passesOver(priced, ageOf(ref.number, BigInt(Math.floor(now / 1000))), policy)
-          if (cheap !== undefined) {
-            block.paysSince = undefined
-            passedOver.push(cheap)
-            continue
-          }
-          block.paysSince ??= now
-          if (now - block.paysSince < Duration.toMillis(options.leavesToOthers(ref))) {
-            left++
-            continue
-          }
-          // Never more than the pool runs: an ancestry proof, which an update waits for, is next when a worker is free.
-          if ((yield* FiberMap.size(jobs)) < capacity) yield* FiberMap.run(jobs, ref.hash, prove(ref), { onlyIfMissing: true })
-        }
-        waits = passedOver.length + left > 0
+
+        const next = planner.explain(now, explained)
+        const { forest } = planner
+        const passed = next.filter(({ reason, take }) => !take && reason._tag !== "Running")
+        waits = planner.free > 0 && passed.some(({ reason: { _tag } }) => _tag === "LeftTo" || _tag === "InFlight" || _tag === "DoesNotPay")
         yield* SubscriptionRef.set(
           view,
           new PlannerView({
@@ -212,9 +276,14 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
             head,
             provenTo: blocks.get(forest.reach)?.ref ?? tip,
             heaviest: forest.heaviest(proofs.maxLeaves).map(({ proof }) => proof),
-            quarantined: [...blocks.values()].flatMap(({ ref: { hash, number } }) => (quarantined.has(hash) ? [number] : [])),
-            passedOver,
-            idle: (yield* FiberMap.size(jobs)) < capacity ? whyIdle(passedOver, left) : null
+            quarantined: [...quarantined.keys()].filter((number) => quarantined.get(number) === blocks.get(number)?.ref.hash).map((number) => BlockNumber.make(number)),
+            strategy: options.strategy,
+            provers: planner.members(now),
+            running: planner.running.map(({ atom, reason, since }: RunningAtom<KnownProof>) => ({ ...blockNumbers(atom), since, reason })),
+            next: next.map(({ atom, reason, take }) => ({ ...blockNumbers(atom), take, reason })),
+            passedOver: next.flatMap(({ atom: { to }, reason }) =>
+              reason._tag === "DoesNotPay" ? [{ number: BlockNumber.make(to), pays: reason.pays, asked: reason.asked }] : []),
+            idle: planner.free === 0 ? null : whyIdle(passed)
           })
         )
       })
@@ -224,12 +293,12 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
         const kept = Math.max(ref.number - 1, tip.number)
         let replaced = kept + 1
         while (blocks.delete(replaced)) replaced++
-        forest.truncate(kept)
+        planner.truncate(kept)
         head = ref
         if (ref.number <= tip.number) return
-        forest.append(header.proverGasUsed)
-        blocks.set(ref.number, { ref, paysSince: undefined, priced: { number: ref.number, proverFees: header.proverFees, proverGas: header.proverGasUsed } })
-        for (const proof of stored.get(ref.hash) ?? []) if (namesLedgerBlocks(proof.statement)) forest.add(known(proof))
+        planner.append(header.proverGasUsed)
+        blocks.set(ref.number, { ref, priced: { number: ref.number, proverFees: header.proverFees, proverGas: header.proverGasUsed } })
+        for (const proof of stored.get(ref.hash) ?? []) if (namesLedgerBlocks(proof.statement)) planner.add(known(proof), makerOf(proof))
         stored.delete(ref.hash)
       }
 
@@ -237,7 +306,7 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
       const growFrom = Effect.fnUntraced(function*(from: BlockRef) {
         stored = Map.groupBy(yield* store.proofsBeyond(from.number), ({ statement }) => statement.to.hash)
         tip = from
-        forest = new Forest(tip.number)
+        planner.startOver(tip.number)
         if (head.number < tip.number) head = tip
         blocks.clear()
         yield* FiberHandle.run(growth, Stream.runForEach(ledger.blocks(BlockNumber.make(tip.number + 1)), (block) =>
@@ -253,10 +322,11 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
           // L1 took an update back: what it had made superfluous is read again.
           yield* growFrom(to)
         } else {
+          for (let number = tip.number + 1; number <= to.number; number++) blocks.delete(number)
           tip = to
-          forest.moveTip(tip.number)
-          forest.forget(tip.number)
-          for (const number of blocks.keys()) if (number <= tip.number) blocks.delete(number)
+          planner.moveTip(tip.number)
+          planner.forget(tip.number)
+          for (const number of quarantined.keys()) if (number <= tip.number) quarantined.delete(number)
         }
         yield* Queue.offer(changed, undefined)
       })
@@ -265,6 +335,7 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
       yield* fibers.fork(Effect.gen(function*() {
         const first = yield* Stream.runHead(watcher.changes()).pipe(Effect.flatMap(Effect.fromOption), Effect.orDie)
         const { capacity } = yield* Stream.runHead(pool.changes()).pipe(Effect.flatMap(Effect.fromOption), Effect.orDie)
+        planner.resize(capacity)
         yield* growFrom(first.tip)
         yield* fibers.fork(FiberHandle.join(growth))
         yield* fibers.fork(Stream.runForEach(watcher.changes(), ({ checkpoints, registeredAt, tip }) => {
@@ -274,11 +345,14 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
         // Blocks that are passed over pay more as they age, and those left to others come back.
         yield* fibers.fork(Effect.repeat(Effect.suspend(() => waits ? Queue.offer(changed, undefined) : Effect.void), Schedule.spaced("1 second")))
         yield* Queue.offer(changed, undefined)
-        return yield* Effect.forever(Effect.andThen(Queue.take(changed), plan(capacity)))
+        return yield* Effect.forever(Effect.andThen(Queue.take(changed), plan))
       }))
 
       return TreePlanner.of({
         offer,
+        hint,
+        proveAgain,
+        kept: () => Stream.fromPubSub(news),
         changes: () => SubscriptionRef.changes(view).pipe(Stream.filter((one) => one !== undefined))
       })
     })

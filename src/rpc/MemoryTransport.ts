@@ -6,7 +6,7 @@
  */
 import { Effect, Layer, Option, Queue, Schema } from "effect"
 import { RpcClient, RpcClientError, type RpcMessage, type RpcSerialization, RpcServer } from "effect/rpc"
-import { type RoleName, RoleTransport } from "./RoleTransport.ts"
+import { type ServiceName, RoleTransport } from "./RoleTransport.ts"
 
 type ToServer = (clientId: number, message: RpcMessage.FromClientEncoded) => Effect.Effect<void>
 type ToClient = (clientId: number, message: RpcMessage.FromServerEncoded) => Effect.Effect<void>
@@ -20,14 +20,14 @@ interface Exchange {
 
 const codecFor = Schema.toCodecJson as RpcSerialization.CodecFor
 
-const serverGone = (role: RoleName) =>
+const serverGone = (role: ServiceName) =>
   new RpcClientError.RpcClientError({
     reason: new RpcClientError.RpcClientDefect({ message: `the ${role} stopped`, cause: undefined })
   })
 
 const make = Effect.sync(() => {
-  const exchanges = new Map<RoleName, Exchange>()
-  const exchange = (role: RoleName): Exchange => {
+  const exchanges = new Map<ServiceName, Exchange>()
+  const exchange = (role: ServiceName): Exchange => {
     let found = exchanges.get(role)
     if (found === undefined) {
       found = { server: undefined, waiting: [], clients: new Map() }
@@ -46,7 +46,7 @@ const make = Effect.sync(() => {
       return to.server.receive(clientId, message)
     })
 
-  const serve = Effect.fnUntraced(function*(role: RoleName) {
+  const serve = Effect.fnUntraced(function*(role: ServiceName) {
     const here = exchange(role)
     const disconnects = yield* Queue.unbounded<number>()
     return yield* RpcServer.Protocol.make(Effect.fnUntraced(function*(receive) {
@@ -82,7 +82,7 @@ const make = Effect.sync(() => {
     }))
   })
 
-  const connect = Effect.fnUntraced(function*(role: RoleName) {
+  const connect = Effect.fnUntraced(function*(role: ServiceName) {
     const here = exchange(role)
     const mine = new Set<number>()
     yield* Effect.addFinalizer(() =>

@@ -9,6 +9,7 @@ export const roleNames = [
   "checkpoint-watcher",
   "tree-planner",
   "prover-pool",
+  "proof-exchange",
   "fee-controller",
   "settler",
   "reward-auditor"
@@ -16,9 +17,17 @@ export const roleNames = [
 
 export type RoleName = (typeof roleNames)[number]
 
+/** What a transport carries: the roles, a node as a whole, and the rollup's ledger from where consensus is. */
+export const serviceNames = [...roleNames, "node", "ledger"] as const
+
+export type ServiceName = (typeof serviceNames)[number]
+
 export class RoleTransport extends Context.Service<RoleTransport, {
-  /** Takes over a role's name until the scope closes; the newest server wins. */
-  readonly serve: (role: RoleName) => Effect.Effect<RpcServer.Protocol["Service"], never, Scope.Scope>
-  /** A client's end. Requests made while nobody serves the role wait for the next server. */
-  readonly connect: (role: RoleName) => Effect.Effect<RpcClient.Protocol["Service"], never, Scope.Scope>
+  /** Takes over a name until the scope closes; the newest server wins. */
+  readonly serve: (service: ServiceName) => Effect.Effect<RpcServer.Protocol["Service"], never, Scope.Scope>
+  /**
+   * A client's end. Requests made while nobody serves the name wait for the next server; where there is nobody to wait with, or a
+   * server goes away, they fail with `RpcClientError` and are to be made again.
+   */
+  readonly connect: (service: ServiceName) => Effect.Effect<RpcClient.Protocol["Service"], never, Scope.Scope>
 }>()("lignum/RoleTransport") {}

@@ -11,7 +11,7 @@ import { Context, Duration, Effect, Layer, Ref, Semaphore } from "effect"
 import { concatHex, encodeAbiParameters, keccak256, stringToHex } from "viem"
 import { BlockRef, type Header } from "../domain/Block.ts"
 import type { BlockWitness } from "../domain/BlockWitness.ts"
-import type { Address, BlockHash, HexBytes } from "../domain/Hash.ts"
+import type { Address, BlockHash, HexBytes, ProofId } from "../domain/Hash.ts"
 import { AncestryProof, concatStatements, Leaf, Proof, Statement } from "../domain/Proof.ts"
 import { seededRandom } from "../ledger/SeededRandom.ts"
 import { ProofInvalid, ProofSystem, type ProvingFailed } from "../proofs/ProofSystem.ts"
@@ -88,6 +88,8 @@ export class ModelProver extends Context.Service<ModelProver, {
   readonly begun: Ref.Ref<ReadonlyArray<number>>
   /** Block proofs that were interrupted, by block number. */
   readonly interrupted: Ref.Ref<ReadonlyArray<number>>
+  /** Proofs that were verified, valid or not, as often as they were. */
+  readonly verified: Ref.Ref<ReadonlyArray<ProofId>>
   /** How long a block takes; a test may change it. */
   readonly blockTime: Ref.Ref<(witness: BlockWitness) => Duration.Duration>
   /** How proving a block ends instead of with a proof. */
@@ -99,6 +101,7 @@ const make = Effect.fnUntraced(function*(options: ModelProofsOptions) {
   const prover = ModelProver.of({
     begun: yield* Ref.make<ReadonlyArray<number>>([]),
     interrupted: yield* Ref.make<ReadonlyArray<number>>([]),
+    verified: yield* Ref.make<ReadonlyArray<ProofId>>([]),
     blockTime: yield* Ref.make(options.blockTime),
     failure: yield* Ref.make<(block: number) => ProvingFailed | undefined>(() => undefined)
   })
@@ -137,10 +140,13 @@ const make = Effect.fnUntraced(function*(options: ModelProofsOptions) {
       // Callers put verified neighbours together.
       Effect.map(Effect.orDie(Effect.fromOption(concatStatements(left.statement, right.statement))), (statement) =>
         new Proof({ statement, system: "groth16", bytes: concatHex([left.bytes, right.bytes]) })),
-    verify: ({ bytes, statement }) =>
-      bytes === leavesProof(statement.from.hash, statement.leaves)
-        ? Effect.void
-        : Effect.fail(new ProofInvalid({ reason: "its bytes are not those of its statement" })),
+    verify: ({ bytes, id, statement }) =>
+      Effect.andThen(
+        Ref.update(prover.verified, (all) => [...all, id]),
+        bytes === leavesProof(statement.from.hash, statement.leaves)
+          ? Effect.void
+          : Effect.fail(new ProofInvalid({ reason: "its bytes are not those of its statement" }))
+      ),
     verifyAncestry: ({ bytes, checkpointBlock, end, via }) =>
       bytes === linksProof([end, ...via, checkpointBlock])
         ? Effect.void

@@ -4,7 +4,7 @@
 import { Clock, Effect, Layer, Option, Schema, Struct } from "effect"
 import { Migrator, SqlClient, type SqlError } from "effect/sql"
 import type { BlockNumber } from "../domain/Amount.ts"
-import { type BlockHash, TransactionHash } from "../domain/Hash.ts"
+import { type BlockHash, type ProofId, TransactionHash } from "../domain/Hash.ts"
 import { AncestryProof, Proof } from "../domain/Proof.ts"
 import { AttemptOutcome, ExpectedCredit, Outgoing, type OutgoingKind, Quarantined, Store, Variant } from "./Store.ts"
 
@@ -100,6 +100,13 @@ export const layer: Layer.Layer<Store, never, SqlClient.SqlClient> = Layer.effec
 
     const proofsBeyond = Effect.fn("Store.proofsBeyond")(function*(number: BlockNumber) {
       const rows = yield* sql<{ body: string }>`SELECT body FROM proofs WHERE end_number > ${number} ORDER BY end_number, start_number, id`
+      return rows.map(({ body }) => proofJson.decode(body))
+    }, Effect.orDie)
+
+    const proofPage = Effect.fn("Store.proofPage")(function*(after: BlockNumber, afterId: ProofId | undefined, most: number) {
+      // Every id begins with 0x, so that none is greater than this.
+      const rows = yield* sql<{ body: string }>`SELECT body FROM proofs
+        WHERE end_number >= ${after} AND (end_number > ${after} OR id > ${afterId ?? "~"}) ORDER BY end_number, id LIMIT ${most}`
       return rows.map(({ body }) => proofJson.decode(body))
     }, Effect.orDie)
 
@@ -251,6 +258,7 @@ export const layer: Layer.Layer<Store, never, SqlClient.SqlClient> = Layer.effec
     return Store.of({
       putProof,
       proofsBeyond,
+      proofPage,
       blockProof,
       blocksProven,
       putAncestry,

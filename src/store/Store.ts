@@ -5,7 +5,7 @@
  */
 import { Context, type Effect, type Option, Schema } from "effect"
 import { BlockNumber, Wei } from "../domain/Amount.ts"
-import { Address, type BlockHash, HexBytes, TransactionHash } from "../domain/Hash.ts"
+import { Address, type BlockHash, HexBytes, type ProofId, TransactionHash } from "../domain/Hash.ts"
 import type { AncestryProof, Proof } from "../domain/Proof.ts"
 import { creditKinds } from "../domain/Rewards.ts"
 
@@ -90,6 +90,8 @@ export class Store extends Context.Service<Store, {
   readonly putProof: (proof: Proof) => Effect.Effect<void>
   /** All proofs that end beyond a block, oldest first. */
   readonly proofsBeyond: (number: BlockNumber) => Effect.Effect<ReadonlyArray<Proof>>
+  /** So many proofs in the order of (last block, id), from behind a place in it on: a block's number, with or without an id. */
+  readonly proofPage: (after: BlockNumber, afterId: ProofId | undefined, most: number) => Effect.Effect<ReadonlyArray<Proof>>
   /** A prover's own proof of one block. */
   readonly blockProof: (block: BlockHash, prover: Address) => Effect.Effect<Option.Option<Proof>>
   /** How many blocks a prover has proven. */

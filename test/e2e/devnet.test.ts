@@ -25,7 +25,7 @@ const assertSound = (report: DevnetReport) => {
 
 describe("the devnet", () => {
   it("ST-2: settles an update whose END is a checkpoint's block, and one whose END is not", async () => {
-    const report = reportOf(await lignum(["devnet", "--until-updates", "2", "--json"]).ended)
+    const report = reportOf(await lignum(["devnet", "--operators", "1", "--until-updates", "2", "--json"]).ended)
     assertSound(report)
     assert.deepStrictEqual(new Set(report.updates.map(({ endIsCheckpoint }) => endIsCheckpoint)), new Set([true, false]))
     assert.isAtLeast(report.checkpoints, 2)
@@ -38,16 +38,16 @@ describe("the devnet", () => {
     const random = seededRandom("kill", process.env.LIGNUM_TEST_SEED ?? "1")
     try {
       for (let kill = 0; kill < 10; kill++) {
-        const run = lignum(["devnet", "--data", data, "--json"])
+        const run = lignum(["devnet", "--data", data, "--operators", "1", "--json"])
         await sleep(1_500 + random.integer(12_000))
         run.killAll()
         const { code, stderr } = await run.ended
         assert.isNull(code, `it ended by itself before kill ${kill}: ${stderr}`)
       }
-      const report = reportOf(await lignum(["devnet", "--data", data, "--until-updates", "4", "--json"]).ended)
+      const report = reportOf(await lignum(["devnet", "--data", data, "--operators", "1", "--until-updates", "4", "--json"]).ended)
       assertSound(report)
       // It starts once more, only to look: everything is as it was.
-      const again = reportOf(await lignum(["devnet", "--data", data, "--until-updates", "4", "--json"]).ended)
+      const again = reportOf(await lignum(["devnet", "--data", data, "--operators", "1", "--until-updates", "4", "--json"]).ended)
       assert.deepStrictEqual(again.updates.slice(0, report.updates.length), report.updates)
     } finally {
       rmSync(data, { recursive: true, force: true })
@@ -55,7 +55,7 @@ describe("the devnet", () => {
   })
 
   it("says in plain lines what happens, and stops at Ctrl-C", async () => {
-    const run = lignum(["devnet", "--block-time", "500 millis"])
+    const run = lignum(["devnet", "--operators", "1", "--block-time", "500 millis"])
     let shown = ""
     const deadline = Date.now() + 120_000
     while (!/checkpoint 2 is on L1/.test(shown) && Date.now() < deadline) {

@@ -50,7 +50,7 @@ describe("FM-5: lignum quote", () => {
   it("asks a running devnet, whose address is in its data folder until it stops", async () => {
     const data = mkdtempSync(join(tmpdir(), "lignum-quote-"))
     const file = join(data, "rpc.json")
-    const devnet = lignum(["devnet", "--data", data, "--rpc-port", "0", "--block-time", "500 millis", "--workers", "1", "--proving-cost", "0"])
+    const devnet = lignum(["devnet", "--data", data, "--operators", "1", "--rpc-port", "0", "--block-time", "500 millis", "--workers", "1", "--proving-cost", "0"])
     try {
       while (!existsSync(file)) await sleep(200)
       const { url } = JSON.parse(readFileSync(file, "utf8")) as { readonly url: string }

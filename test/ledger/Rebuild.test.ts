@@ -3,7 +3,6 @@ import { Deferred, Effect, Fiber, Stream } from "effect"
 import { SqlClient } from "effect/sql"
 import { TestClock } from "effect/testing"
 import { BlockRef } from "../../src/domain/Block.ts"
-import { genesisCheckpoint } from "../../src/domain/Checkpoint.ts"
 import { BlockHash, CheckpointId, toAddress, toHex32 } from "../../src/domain/Hash.ts"
 import { DevnetLedger } from "../../src/ledger/DevnetLedger.ts"
 import { devnetGenesis } from "../../src/ledger/DevnetLedgerConfig.ts"
@@ -11,23 +10,12 @@ import { openLedgerFile } from "../../src/ledger/LedgerFile.ts"
 import { LedgerSource } from "../../src/ledger/LedgerSource.ts"
 import { layerSqlite } from "../../src/store/Sqlite.ts"
 import { includes, total } from "./accounts.ts"
-import { assertCertified, blocks, checkpoints, config, domain, ledgerFile, n, produce, registered, transcript, withLedger, witnesses } from "./devnet.ts"
+import { assertCertified, blocks, chainOf, checkpoints, config, domain, genesisId, ledgerFile, n, produce, rebuildTo, refAt, registered, transcript, withLedger, witnesses } from "./devnet.ts"
 import { lostAnswers } from "./lostAnswers.ts"
 import { replay } from "./replay.ts"
 
-const genesisId = genesisCheckpoint(devnetGenesis(config).block.ref, devnetGenesis(config).block.header.stateRoot).id
-const refAt = (number: number) => Effect.map(blocks(number, 1), ([block]) => block!.ref)
 const hashesUpTo = (number: number) => Effect.map(blocks(0, number + 1), (made) => made.map(({ header }) => header.hash))
 const stored = openLedgerFile(config).pipe(Effect.flatMap((file) => file.load))
-
-/** The ledger follows a revert to one of its blocks; the head that is left is the newest checkpoint up to there. */
-const rebuildTo = (number: number, generation: number) =>
-  Effect.gen(function*() {
-    const tip = yield* refAt(number)
-    const kept = Math.floor(number / config.checkpointInterval)
-    const parent = kept === 0 ? genesisId : (yield* checkpoints(0, kept))[kept - 1]!.checkpoint.id
-    return yield* DevnetLedger.use((ledger) => ledger.rebuild(tip, parent, generation))
-  })
 
 describe("CP-4: a ledger follows a revert", { timeout: 60_000 }, () => {
   it.effect("goes on from the proven tip: its state, its price, other blocks, and every witness replays", () => withLedger(Effect.gen(function*() {
@@ -196,10 +184,6 @@ describe("CP-4: a ledger follows a revert", { timeout: 60_000 }, () => {
     }).pipe(Effect.provide(DevnetLedger.layerSql(config, registered)))
   }).pipe(Effect.provide(layerSqlite(":memory:"))))
 })
-
-/** What a reader of a stream has in the end, by the port's contract. */
-const chainOf = (seen: ReadonlyArray<BlockRef>) =>
-  seen.reduce<ReadonlyArray<BlockRef>>((chain, ref) => [...chain.filter(({ number }) => number < ref.number), ref], [])
 
 const numbers = (seen: ReadonlyArray<{ readonly number: number }>) => seen.map(({ number }) => Number(number))
 

@@ -8,11 +8,11 @@ import { join } from "node:path"
 import { BlockNumber } from "../../src/domain/Amount.ts"
 import { Block } from "../../src/domain/Block.ts"
 import { BlockWitness } from "../../src/domain/BlockWitness.ts"
-import { CertifiedCheckpoint } from "../../src/domain/Checkpoint.ts"
+import { CertifiedCheckpoint, genesisCheckpoint } from "../../src/domain/Checkpoint.ts"
 import { toAddress } from "../../src/domain/Hash.ts"
 import { verifyCertificate } from "../../src/domain/QuorumCertificate.ts"
 import { DevnetLedger, type DevnetLedgerInputs } from "../../src/ledger/DevnetLedger.ts"
-import { DevnetLedgerConfig } from "../../src/ledger/DevnetLedgerConfig.ts"
+import { DevnetLedgerConfig, devnetGenesis } from "../../src/ledger/DevnetLedgerConfig.ts"
 import { LedgerSource } from "../../src/ledger/LedgerSource.ts"
 import { devnetValidatorSet } from "../../src/ledger/Validators.ts"
 
@@ -80,3 +80,20 @@ export const assertCertified = (certified: CertifiedCheckpoint, at = domain, of 
   const verdict = verifyCertificate(devnetValidatorSet(of, at.epoch), at, certified.checkpoint, certified.certificate)
   assert.isTrue(Result.isSuccess(verdict), String(Result.isFailure(verdict) ? verdict.failure.message : ""))
 }
+
+export const genesisId = genesisCheckpoint(devnetGenesis(config).block.ref, devnetGenesis(config).block.header.stateRoot).id
+
+export const refAt = (number: number) => Effect.map(blocks(number, 1), ([block]) => block!.ref)
+
+/** The ledger follows a revert to one of its blocks; the head that is left is the newest checkpoint up to there. */
+export const rebuildTo = (number: number, generation: number, of = config) =>
+  Effect.gen(function*() {
+    const tip = yield* refAt(number)
+    const kept = Math.floor(number / of.checkpointInterval)
+    const parent = kept === 0 ? genesisId : (yield* checkpoints(0, kept))[kept - 1]!.checkpoint.id
+    return yield* DevnetLedger.use((ledger) => ledger.rebuild(tip, parent, generation))
+  })
+
+/** What a reader of a stream has in the end, by the port's contract. */
+export const chainOf = <A extends { readonly number: number }>(seen: ReadonlyArray<A>) =>
+  seen.reduce<ReadonlyArray<A>>((chain, ref) => [...chain.filter(({ number }) => number < ref.number), ref], [])

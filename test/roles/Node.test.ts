@@ -101,7 +101,7 @@ describe("a node under a virtual clock", () => {
         ...theirs,
         statement: new Statement({ ...theirs.statement, from: new BlockRef({ ...theirs.statement.from, number: BlockNumber.make(1) }) })
       })
-      assert.match((yield* Effect.flip(planner.offer({ proof: elsewhere }))).reason, /not over this ledger's blocks/)
+      assert.match((yield* Effect.flip(planner.offer({ proof: elsewhere }))).message, /not over this ledger's blocks/)
       assert.isTrue(yield* planner.offer({ proof: theirs }))
       assert.isFalse(yield* planner.offer({ proof: theirs }), "known already")
       yield* pass(1)

@@ -111,7 +111,7 @@ describe("CP-4: a node whose checkpoints are reverted", () => {
       yield* revert
       yield* pass(7)
       const planner = yield* TreePlanner
-      assert.match((yield* Effect.flip(planner.offer({ proof: strangersProof(1) }))).reason, /not over this ledger's blocks/)
+      assert.match((yield* Effect.flip(planner.offer({ proof: strangersProof(1) }))).message, /not over this ledger's blocks/)
       const theirs = strangersProof(1, yield* ledger)
       assert.isTrue(yield* planner.offer({ proof: theirs }))
       yield* pass(1)

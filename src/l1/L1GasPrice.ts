@@ -1,5 +1,5 @@
 /**
- * What gas costs on the devnet's L1, for quotes (FM-5).
+ * What gas costs on L1, for quotes (FM-5).
  */
 import { Effect, type Option } from "effect"
 import { createPublicClient, http } from "viem"

@@ -1,0 +1,115 @@
+/**
+ * Roles in other processes, on this host or another: a secure connection per role, one line of JSON per message (ND-2).
+ *
+ * To a caller it is as in one process: what is asked while nobody serves a role waits, and a server that goes away is a lost
+ * connection, after which `connectRole` asks again.
+ */
+import { NodeSocket } from "@effect/platform-node"
+import { Deferred, Effect, Option, Schedule, type Scope, Stream, SubscriptionRef } from "effect"
+import { RpcClient, RpcSerialization, RpcServer } from "effect/rpc"
+import { Socket, SocketServer } from "effect/socket"
+import type { TLSSocket } from "node:tls"
+import { type RoleTransport, type ServiceName, serviceNames } from "./RoleTransport.ts"
+import { type Address, dial, listen as listenAt, type ListenFailed, type Secret } from "./SecureSocket.ts"
+
+/** Counts what both ends must agree on: another version is refused before anything is said. */
+const version = 1
+
+const protocolOf = (service: ServiceName): string => `lignum/${version}/${service}`
+
+const serviceOf = (protocol: string): ServiceName | undefined => serviceNames.find((service) => protocolOf(service) === protocol)
+
+/** How long a connection waits for somebody to serve what it is for. Then it is closed, and a client that still wants it comes again. */
+const deskPatience = "10 seconds"
+
+/** Whoever serves a name at the moment. */
+interface Attendant {
+  readonly attend: (socket: Socket.Socket) => Effect.Effect<unknown, unknown, Scope.Scope>
+  readonly gone: Deferred.Deferred<void>
+}
+
+type Desk = SubscriptionRef.SubscriptionRef<Attendant | undefined>
+
+/** Takes connections in for everything that is served here; answers where. */
+const makeServe = Effect.fnUntraced(function*(secret: Secret, at: Address) {
+  const desks = new Map<ServiceName, Desk>()
+  for (const service of serviceNames) desks.set(service, yield* SubscriptionRef.make<Attendant | undefined>(undefined))
+  const { address, server } = yield* listenAt({ secret, at, speaks: (protocol) => serviceOf(protocol) !== undefined })
+
+  yield* server.run((socket) =>
+    Effect.gen(function*() {
+      const { alpnProtocol } = Option.getOrThrow(yield* Effect.serviceOption(NodeSocket.NetSocket)) as TLSSocket
+      const desk = desks.get(serviceOf(String(alpnProtocol))!)!
+      const attendant = yield* SubscriptionRef.changes(desk).pipe(
+        Stream.filter((one) => one !== undefined),
+        Stream.runHead,
+        Effect.timeoutOption(deskPatience),
+        Effect.map(Option.flatten)
+      )
+      if (Option.isNone(attendant)) return
+      yield* Effect.raceFirst(attendant.value.attend(socket), Deferred.await(attendant.value.gone))
+    }).pipe(Effect.scoped, Effect.ignoreCause)
+  ).pipe(Effect.forkScoped)
+
+  /** Serves a name on the connections that come for it; the server before it loses those that it had. */
+  const takeOver = (desk: Desk) =>
+    SocketServer.SocketServer.of({
+      address: server.address,
+      run: (handler) =>
+        Effect.contextWith((context) =>
+          Effect.acquireUseRelease(
+            Effect.gen(function*() {
+              const attendant: Attendant = {
+                attend: (socket) => Effect.provideContext(handler(socket), context),
+                gone: yield* Deferred.make<void>()
+              }
+              const before = yield* SubscriptionRef.getAndSet(desk, attendant)
+              if (before !== undefined) yield* Deferred.succeed(before.gone, undefined)
+              return attendant
+            }),
+            () => Effect.never,
+            (attendant) =>
+              Effect.andThen(
+                SubscriptionRef.update(desk, (present) => (present === attendant ? undefined : present)),
+                Deferred.succeed(attendant.gone, undefined)
+              )
+          ))
+    })
+
+  const serve: RoleTransport["Service"]["serve"] = (service) =>
+    RpcServer.makeProtocolSocketServer.pipe(
+      Effect.provideService(SocketServer.SocketServer, takeOver(desks.get(service)!)),
+      Effect.provideService(RpcSerialization.RpcSerialization, RpcSerialization.ndjson)
+    )
+  return { serve, address }
+})
+
+/** A transport that answers what others serve; nothing can be served on it. */
+export const connecting = (options: {
+  readonly secret: Secret
+  /** Where the roles are served; asked before each connection. */
+  readonly locate: Effect.Effect<Address, { readonly message: string }>
+}): RoleTransport["Service"] => ({
+  serve: (service) => Effect.die(new Error(`the ${service} cannot be served here: this transport does not listen`)),
+  connect: (service) =>
+    Effect.flatMap(dial({ ...options, protocol: protocolOf(service) }), (socket) =>
+      // A process that works hard for a while is not gone.
+      RpcClient.makeProtocolSocket({ pingTimeout: "30 seconds", retryPolicy: Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("1 second")]) }).pipe(
+        Effect.provideService(Socket.Socket, socket),
+        Effect.provideService(RpcSerialization.RpcSerialization, RpcSerialization.ndjson)
+      ))
+})
+
+/**
+ * A transport whose roles are served and used at one address, which it listens on until the scope closes.
+ *
+ * @param options.at port 0 picks a free one
+ */
+export const listening = (options: {
+  readonly secret: Secret
+  readonly at: Address
+}): Effect.Effect<{ readonly transport: RoleTransport["Service"]; readonly address: Address }, ListenFailed, Scope.Scope> =>
+  Effect.map(makeServe(options.secret, options.at), ({ address, serve }) => ({
+    address,
+    transport: { serve, connect: connecting({ secret: options.secret, locate: Effect.succeed(address) }).connect }
+  }))
