@@ -59,7 +59,7 @@ export class Planner<P extends Piece> {
   #dropped: Array<Atom<P>> = []
   /** Blocks that are proven once more for the redundancy share, wherever they lie (RW-4). */
   readonly #turns = new Map<AtomKey, RunningAtom<P>>()
-  /** Since when atoms near the tip have been left to their holders. */
+  /** Since when atoms have been left to their holders, as of the last look. */
   #leftSince = new Map<AtomKey, number>()
   #idleSince: number | undefined
   #members: ReadonlyArray<Member>
@@ -271,6 +271,7 @@ export class Planner<P extends Piece> {
       grace: this.#rules.grace,
       idle: () => this.#members.filter(({ prover }) => prover === me.prover || this.#peers.isIdle(prover)),
       atoms: (horizon) => this.#atoms(horizon),
+      leftSince: (range) => this.#leftSince.get(atomKey(range)) ?? now,
       claim: (range) => this.#peers.claims(range, now)[0],
       obstacle: (atom) => {
         const running = this.#running.get(atomKey(atom))
