@@ -12,6 +12,8 @@ const mergeUpTo = 16
 
 const equal = (provers: number) => Array.from({ length: provers }, () => 1)
 
+const named = (provers: number) => provers === 1 ? "1 prover" : `${provers} provers`
+
 interface Case extends Omit<RaceOptions, "seed" | "strategy"> {
   readonly name: string
   readonly strategies: ReadonlyArray<StrategyName>
@@ -22,10 +24,10 @@ const only: ReadonlyArray<StrategyName> = ["rendezvous"]
 
 /** A hundred provers that all do the same make a hundred times the messages: a smaller backlog shows their waste as well. */
 const cases: ReadonlyArray<Case> = [
-  ...[1, 2, 10].map((provers) => ({ name: `${provers} provers`, strategies: all, capacities: equal(provers), blocks: backlog, mergeUpTo: 0 })),
+  ...[1, 2, 10].map((provers) => ({ name: named(provers), strategies: all, capacities: equal(provers), blocks: backlog, mergeUpTo: 0 })),
   { name: "100 provers", strategies: only, capacities: equal(100), blocks: backlog, mergeUpTo: 0 },
   { name: "100 provers, 100 blocks", strategies: all, capacities: equal(100), blocks: 100, mergeUpTo: 0 },
-  ...[1, 2, 10, 100].map((provers) => ({ name: `${provers} provers, merges`, strategies: only, capacities: equal(provers), blocks: backlog, mergeUpTo })),
+  ...[1, 2, 10, 100].map((provers) => ({ name: `${named(provers)}, merges`, strategies: only, capacities: equal(provers), blocks: backlog, mergeUpTo })),
   { name: "10 provers, 200 blocks, merges", strategies: all, capacities: equal(10), blocks: 200, mergeUpTo },
   { name: "capacities 1 to 4", strategies: only, capacities: equal(100).map((_, i) => 1 + i % 4), blocks: backlog, mergeUpTo: 0 },
   { name: "10 of 100 die", strategies: only, capacities: equal(100), blocks: backlog, mergeUpTo: 0, deaths: { count: 10, at: 50_000 } },
@@ -44,8 +46,8 @@ const barsOf = (name: string, results: ReadonlyArray<RaceResult>): ReadonlyArray
     { id: `${name}: makespan / lower bound`, value: ratio, unit: "x", atMost: atMostRatio }
   ]
   switch (name) {
-    case "1 provers":
-    case "1 provers, merges":
+    case "1 prover":
+    case "1 prover, merges":
       return bars(0, 1.02)
     case "100 provers":
     case "100 provers, merges":

@@ -9,7 +9,7 @@ import type { RegisteredCheckpoint } from "../domain/Backlog.ts"
 import { type Block, BlockRef } from "../domain/Block.ts"
 import type { Piece } from "../domain/Forest.ts"
 import { Address, type BlockHash } from "../domain/Hash.ts"
-import { type AtomKey, atomKey, type BlockAtom } from "../domain/planning/Atom.ts"
+import { type AtomKey, atomKey, type BlockAtom, describeRange } from "../domain/planning/Atom.ts"
 import { defaultHintRules, Hint, type HintRules } from "../domain/planning/Peers.ts"
 import { Planner, type RunningAtom } from "../domain/planning/Planner.ts"
 import type { Member } from "../domain/planning/Rendezvous.ts"
@@ -260,8 +260,12 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
         second = BigInt(Math.floor(now / 1_000))
         policy = { ...policy, reservationPrice: yield* options.reservationPrice }
         const { start, stop } = planner.decide(now)
-        for (const { atom } of stop) yield* FiberMap.remove(jobs, atomKey(atom))
-        for (const { atom } of start) {
+        for (const { atom, why } of stop) {
+          yield* Effect.logDebug(`${describeRange(atom)} is dropped: ${why}`)
+          yield* FiberMap.remove(jobs, atomKey(atom))
+        }
+        for (const { atom, reason } of start) {
+          yield* Effect.logDebug(describeDecision({ atom, reason, take: true }))
           if (atom.kind === "block") yield* FiberMap.run(jobs, atomKey(atom), prove(atom, blocks.get(atom.to)!.ref))
         }
 

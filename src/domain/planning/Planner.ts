@@ -59,7 +59,7 @@ export class Planner<P extends Piece> {
   #dropped: Array<Atom<P>> = []
   /** Blocks that are proven once more for the redundancy share, wherever they lie (RW-4). */
   readonly #turns = new Map<AtomKey, RunningAtom<P>>()
-  /** Since when atoms near the tip have been left to their holders. */
+  /** Since when atoms have been left to their holders, as of the last look. */
   #leftSince = new Map<AtomKey, number>()
   #idleSince: number | undefined
   #members: ReadonlyArray<Member>
@@ -163,7 +163,7 @@ export class Planner<P extends Piece> {
     this.#peers.expect(this.#usual)
   }
 
-  /** This node proves a settled block once more (RW-4): the time for that is short, so that it takes the next worker. */
+  /** This node proves a settled block once more (RW-4). Such blocks take half of the workers at most: the chain goes on meanwhile. */
   beginTurn(number: number, now: number): void {
     const atom = blockAtom(number)
     this.#turns.set(atomKey(atom), { atom, since: now, reason: { _tag: "Turn" } })
@@ -180,7 +180,7 @@ export class Planner<P extends Piece> {
 
   /** Workers with nothing to do. */
   get free(): number {
-    return Math.max(this.#capacity - this.#running.size - this.#turns.size, 0)
+    return Math.max(this.#capacity - this.#running.size - Math.min(this.#turns.size, Math.ceil(this.#capacity / 2)), 0)
   }
 
   /** The provers that this node takes to be there, itself among them. */
@@ -271,6 +271,7 @@ export class Planner<P extends Piece> {
       grace: this.#rules.grace,
       idle: () => this.#members.filter(({ prover }) => prover === me.prover || this.#peers.isIdle(prover)),
       atoms: (horizon) => this.#atoms(horizon),
+      leftSince: (range) => this.#leftSince.get(atomKey(range)) ?? now,
       claim: (range) => this.#peers.claims(range, now)[0],
       obstacle: (atom) => {
         const running = this.#running.get(atomKey(atom))

@@ -107,14 +107,15 @@ export class Rendezvous {
 
 const roundsKept = 1_024
 
-/** How many of some provers come before one of them for an atom that its holder does not take. */
-export const comeBefore = (prover: Address, atom: Atom, among: ReadonlyArray<Member>): number => {
+/** How many of some provers come before one of them for an atom that its holder, whether it is among them or not, does not take. */
+export const comeBefore = (prover: Address, atom: Atom, among: ReadonlyArray<Member>, holder: Address): number => {
   const place = placeOf(atom)
   const score = (member: Member) => weigh(hash(member.prover), member.capacity, place)
   const own = among.find((member) => member.prover === prover)
   if (own === undefined) return among.length
   const ownScore = score(own)
   return among.reduce((before, member) => {
+    if (member.prover === holder) return before
     const other = score(member)
     return other > ownScore || (other === ownScore && member.prover < prover) ? before + 1 : before
   }, 0)

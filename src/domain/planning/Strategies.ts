@@ -62,7 +62,7 @@ const rendezvous: Strategy = {
       for (const each of left) {
         const { atom, holder } = each
         const allowed = helpers(atom)
-        if (allowed > 0 && comeBefore(me, atom, among) < allowed) {
+        if (allowed > 0 && comeBefore(me, atom, among, holder) < allowed) {
           wanted++
           yield { atom, take: true, reason: { _tag: "Helps", holder } }
         } else rest.push(each)
@@ -88,8 +88,7 @@ const rendezvous: Strategy = {
       yield decision(atom, against, mine)
     }
     if (idleSince === undefined || wanted >= free) return
-    const waited = Math.floor((now - idleSince) / grace)
-    yield* helped(situation.idle(), () => waited)
+    yield* helped(situation.idle(), (atom) => Math.floor((now - Math.max(idleSince, situation.leftSince(atom))) / grace))
   }
 }
 

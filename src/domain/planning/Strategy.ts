@@ -86,6 +86,8 @@ export interface PlanningSituation<P extends Piece = Piece> {
    * @param horizon how many blocks, from the first window on that is not one proof yet
    */
   readonly atoms: (horizon: number) => Iterable<Atom<P>>
+  /** Since when an atom has been left to its holder; now, if it is new. */
+  readonly leftSince: (range: Range) => number
   /** What speaks against an atom whoever else works on it: it runs here, does not pay, or is quarantined. */
   readonly obstacle: (atom: Atom<P>) => Reason | undefined
   /** The peer that works on it, as far as it is believed. */

@@ -48,6 +48,24 @@ describe("OC-3: what a planner starts", () => {
     }
   })
 
+  it("a new block is its holder's, however long others have been idle; then one of them helps, and the next one after that", () => {
+    for (let seed = 0; seed < 20; seed++) {
+      const members = [1, 2, 3, 4].map((i) => ({ prover: prover(10 * seed + i), capacity: 1 }))
+      const nodes = members.map((me) => planner({ me, peers: members, blocks: 0 }))
+      const starts: Array<[number, number]> = []
+      const { grace } = defaultHintRules
+      for (let now = 0; now <= 20_000 + 3 * grace; now += 500) {
+        nodes.forEach((node, i) => {
+          if (now % 10_000 === 0) nodes.forEach((other) => other.hear(hintOf(members[i]!.prover, [], now), now))
+          if (now === 20_000) node.append(1n)
+          for (const _ of node.decide(now).start) starts.push([i, now])
+        })
+      }
+      assert.deepStrictEqual(starts.map(([, now]) => now), [0, 1, 2, 3].map((step) => 20_000 + step * grace))
+      assert.sameMembers(starts.map(([i]) => i), [0, 1, 2, 3])
+    }
+  })
+
   it("smaller merges come before larger ones, and blocks of the horizon before both", () => {
     const merging = planner({ me: { prover: prover(1), capacity: 1 }, mergeUpTo: 4, blocks: 5 })
     for (const [from, to] of [[0, 2], [2, 3], [3, 4]] as const) merging.add(piece(from, to), undefined)
@@ -134,6 +152,10 @@ describe("ND-5: every atom has a reason", () => {
     assert.deepStrictEqual(one.running.map(({ atom, reason }) => [atom.to, reason._tag]), [[1, "Assigned"], [0, "Turn"]])
     one.endTurn(0)
     assert.deepStrictEqual(started(one.decide(7)), [[1, 2]])
+
+    const busy = planner({ me: { prover: prover(1), capacity: 4 } })
+    for (let number = -8; number <= 0; number++) busy.beginTurn(number, 0)
+    assert.strictEqual(started(busy.decide(0)).length, 2, "however many there are, half of the workers go on with the chain")
   })
 })
 

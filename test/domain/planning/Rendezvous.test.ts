@@ -60,9 +60,11 @@ describe("OC-3: rendezvous", () => {
     const members = membersOf([1, 1, 4])
     let strongFirst = 0
     for (let number = 1; number <= 1_200; number++) {
-      const places = members.map(({ prover }) => comeBefore(prover, blockAtom(number), members))
+      const places = members.map(({ prover }) => comeBefore(prover, blockAtom(number), members, address(9)))
       assert.sameMembers(places, [0, 1, 2])
       if (places[2] === 0) strongFirst++
+      const others = members.slice(1).map(({ prover }) => comeBefore(prover, blockAtom(number), members, members[0]!.prover))
+      assert.sameMembers(others, [0, 1], "the holder is no helper")
     }
     // Binomial with mean 800 and deviation 16.
     assert.closeTo(strongFirst, 800, 80)
