@@ -163,7 +163,7 @@ export class Planner<P extends Piece> {
     this.#peers.expect(this.#usual)
   }
 
-  /** This node proves a settled block once more (RW-4): the time for that is short, so that it takes the next worker. */
+  /** This node proves a settled block once more (RW-4). Such blocks take half of the workers at most: the chain goes on meanwhile. */
   beginTurn(number: number, now: number): void {
     const atom = blockAtom(number)
     this.#turns.set(atomKey(atom), { atom, since: now, reason: { _tag: "Turn" } })
@@ -180,7 +180,7 @@ export class Planner<P extends Piece> {
 
   /** Workers with nothing to do. */
   get free(): number {
-    return Math.max(this.#capacity - this.#running.size - this.#turns.size, 0)
+    return Math.max(this.#capacity - this.#running.size - Math.min(this.#turns.size, Math.ceil(this.#capacity / 2)), 0)
   }
 
   /** The provers that this node takes to be there, itself among them. */

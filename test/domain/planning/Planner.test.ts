@@ -134,6 +134,10 @@ describe("ND-5: every atom has a reason", () => {
     assert.deepStrictEqual(one.running.map(({ atom, reason }) => [atom.to, reason._tag]), [[1, "Assigned"], [0, "Turn"]])
     one.endTurn(0)
     assert.deepStrictEqual(started(one.decide(7)), [[1, 2]])
+
+    const busy = planner({ me: { prover: prover(1), capacity: 4 } })
+    for (let number = -8; number <= 0; number++) busy.beginTurn(number, 0)
+    assert.strictEqual(started(busy.decide(0)).length, 2, "however many there are, half of the workers go on with the chain")
   })
 })
 
