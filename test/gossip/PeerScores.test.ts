@@ -62,6 +62,21 @@ describe("OC-1: what peers are worth", () => {
     assert.isAtMost(refused, -defaultScores.threshold / defaultScores.costs.excess + 1)
   })
 
+  it("OC-1: bytes count the same in one piece and in many", () => {
+    const { burst, perSecond } = defaultScores.bytes
+    const tooMany = burst + 3 * perSecond
+    for (const piece of [100, 10_000, tooMany]) {
+      const { cutOffs, scores } = setting()
+      let sent = 0
+      while (cutOffs.length === 0) {
+        scores.transferred(peer, piece, 0)
+        sent += piece
+      }
+      assert.isAtMost(sent, Math.max(tooMany, piece), `${piece}`)
+      assert.isAbove(sent, burst)
+    }
+  })
+
   it("OC-1: a steady sender within its rate is never blamed", () => {
     const { cutOffs, pass, scores } = setting()
     for (let n = 0; n < 100_000; n++) {
