@@ -169,7 +169,11 @@ const make = Effect.fnUntraced(function*(options: MemoryNetworkOptions) {
             if (member.answer === answer) member.answer = undefined
           }))
         ),
-      fetch: (request, judge) => Effect.suspend(() => fetchFrom(others().map((member) => ({ id: member.id, direction: "outbound" as const, member })), reception, ({ member }, place) => ask(member, place), request, judge)),
+      fetch: (request, judge) =>
+        Effect.suspend(() => {
+          const peers = others().map((member) => ({ id: member.id, direction: "outbound" as const, member }))
+          return fetchFrom(peers, reception, ({ member }, place) => ask(member, place), request, judge)
+        }),
       changes: reception.changes
     })
   })

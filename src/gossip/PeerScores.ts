@@ -126,10 +126,10 @@ export class PeerScores {
     this.#fill(account)
     account.total.bytes += bytes
     account.bytes -= bytes + messages * messageWork
-    if (account.bytes >= 0) return
-    this.blame(peer, "excess", "it sent more bytes than it may")
-    // Not every single piece is an excess of its own.
-    account.bytes += this.#options.bytes.perSecond / 10
+    // Each tenth of a second's worth beyond the allowance is an excess, in however many pieces it comes.
+    for (; account.bytes < 0 && !this.refuses(peer); account.bytes += this.#options.bytes.perSecond / 10) {
+      this.blame(peer, "excess", "it sent more bytes than it may")
+    }
   }
 
   /** A message came from a peer; whether it may still send one. */

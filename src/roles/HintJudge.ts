@@ -24,19 +24,19 @@ export const makeHintJudge = (
 ) => {
   /** When each prover's last hint was issued. */
   const heard = new Map<Address, number>()
-  return Effect.fn("HintJudge.judge")(function*(hint: HintMessage) {
+  return Effect.fn("HintJudge.judge")(function*(hint: HintMessage): Effect.fn.Return<Verdict> {
     const now = yield* Clock.currentTimeMillis
     const { atoms, capacity, expiresAt, issuedAt, prover } = hint
-    if (atoms.length > capacity || expiresAt <= issuedAt || expiresAt - issuedAt > maxHintTime) return "reject" satisfies Verdict
-    if (issuedAt > now + clockSkew || expiresAt <= now) return "useless" satisfies Verdict
+    if (atoms.length > capacity || expiresAt <= issuedAt || expiresAt - issuedAt > maxHintTime) return "reject"
+    if (issuedAt > now + clockSkew || expiresAt <= now) return "useless"
     // L1 may show its registration to this node a little later than to others.
-    if (!isRegistered(prover)) return "useless" satisfies Verdict
+    if (!isRegistered(prover)) return "useless"
     const last = heard.get(prover)
     // Hints overtake each other on the way. Of two of one moment, the first is heard: who says two things is believed one.
-    if (last !== undefined && issuedAt < last + leastHintPause) return "ignore" satisfies Verdict
-    if (!isSigned(domain, hint)) return "reject" satisfies Verdict
+    if (last !== undefined && issuedAt < last + leastHintPause) return "ignore"
+    if (!isSigned(domain, hint)) return "reject"
     heard.set(prover, issuedAt)
     yield* listen(hint)
-    return "accept" satisfies Verdict
+    return "accept"
   })
 }

@@ -29,7 +29,9 @@ export interface ProofJudge {
 }
 
 /** @param onAhead hears of a proof whose blocks this node's ledger does not have yet */
-export const makeProofJudge = Effect.fnUntraced(function*(onAhead: Effect.Effect<void>): Effect.fn.Return<ProofJudge, never, ProofSystem | TreePlanner> {
+export const makeProofJudge = Effect.fnUntraced(function*(
+  onAhead: Effect.Effect<void>
+): Effect.fn.Return<ProofJudge, never, ProofSystem | TreePlanner> {
   const planner = yield* TreePlanner
   const { maxLeaves, mergeWork } = yield* ProofSystem
   /** Where merging is no work, everybody puts neighbours together itself, and one block's proof is all that is worth to be sent. */

@@ -126,7 +126,7 @@ export interface Operator {
   readonly line: typeof ModelLine.Service
   readonly prover: typeof ModelProver.Service
   readonly store: typeof Store.Service
-  /** The six roles as clients, whether or not the node runs. */
+  /** The seven roles as clients, whether or not the node runs. */
   readonly roles: Context.Context<Roles>
   /** Starts the node, unless it runs. */
   readonly start: Effect.Effect<void>

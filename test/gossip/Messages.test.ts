@@ -33,7 +33,7 @@ describe("messages", () => {
   it("OC-1: what is too long is not parsed, whatever it holds", () => {
     const bytes = new Uint8Array(maxMessageBytes + 1).fill(0x20)
     bytes.set(messageCodec.encode(hint))
-    assert.match(String(Result.isFailure(messageCodec.decode(bytes))), /true/)
+    assert.isTrue(Result.isFailure(messageCodec.decode(bytes)))
     assert.isTrue(Result.isSuccess(messageCodec.decode(bytes.subarray(0, maxMessageBytes))))
   })
 

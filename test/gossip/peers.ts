@@ -33,9 +33,9 @@ export const addressOf = (gossip: Gossip): Effect.Effect<string> =>
     }
   })
 
-/** Waits up to half a minute. */
+/** Waits up to two minutes: other programs may need the machine, too. */
 export const until = Effect.fnUntraced(function*<E, R>(what: string, condition: Effect.Effect<boolean, E, R>) {
-  for (let tries = 0; tries < 600; tries++) {
+  for (let tries = 0; tries < 2_400; tries++) {
     if (yield* condition) return
     yield* Effect.sleep("50 millis")
   }

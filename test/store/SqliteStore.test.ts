@@ -55,6 +55,16 @@ describe("ND-1: what the store has taken survives", () => {
           const store = yield* Store
           const ranges = (yield* store.proofsBeyond(BlockNumber.make(1))).map(({ statement }) => [statement.from.number, statement.to.number])
           assert.deepStrictEqual(ranges, [[1, 2], [0, 3], [2, 3]])
+          const pages: Array<ReadonlyArray<Proof>> = []
+          for (let last: Proof | undefined; ; last = pages.at(-1)!.at(-1)) {
+            const page = yield* store.proofPage(last?.statement.to.number ?? BlockNumber.make(1), last?.id, 2)
+            if (page.length === 0) break
+            pages.push(page)
+          }
+          assert.deepStrictEqual(pages.map(({ length }) => length), [2, 1])
+          const [first, ...rest] = pages.flat()
+          assert.deepStrictEqual(first, range(1, 2))
+          assert.deepStrictEqual(rest, [range(0, 3), range(2, 3)].sort((left, right) => (left.id < right.id ? -1 : 1)))
           assert.deepStrictEqual(yield* store.blockProof(ref(2).hash, prover(1)), Option.some(range(1, 2)))
           assert.isTrue(Option.isNone(yield* store.blockProof(ref(2).hash, prover(9))))
           assert.strictEqual(yield* store.blocksProven(prover(1)), 3)

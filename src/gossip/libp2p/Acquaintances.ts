@@ -30,6 +30,8 @@ export interface AcquaintanceOptions {
 /** An address is tried again after this, and twice as long after each further failure. */
 const firstPause = 1_000
 const longestPause = 60_000
+/** Peers that are remembered; on a local network anybody may announce as many as it likes. */
+const mostAcquaintances = 256
 /** For how long a call may ring. */
 const dialTime = 5_000
 
@@ -62,7 +64,8 @@ export const keepAcquaintances = (node: Libp2p, options: AcquaintanceOptions, re
           if (!("detail" in event)) return
           const { id, multiaddrs } = event.detail
           const [first] = multiaddrs
-          if (first !== undefined && acquaintances.size < 256) meet(multiaddr(`${first}/p2p/${id}`.replace(/(\/p2p\/[^/]+)\1$/, "$1")), false)
+          if (first === undefined || acquaintances.size >= mostAcquaintances) return
+          meet(peerIn(first) === undefined ? first.encapsulate(`/p2p/${id}`) : first, false)
         }
         node.addEventListener("peer:discovery", onDiscovery)
         return onDiscovery

@@ -33,7 +33,7 @@ export class FrameScanner {
         const byte = bytes[at++]!
         this.#length += (byte & 0x7f) * 2 ** this.#shift
         this.#shift += 7
-        if (this.#length > this.#longest || this.#shift > 35) throw new FrameTooLong(`a frame of ${this.#length} bytes`)
+        if (this.#length > this.#longest || this.#shift > 35) throw new FrameTooLong(`a frame of at least ${this.#length} bytes`)
         if ((byte & 0x80) !== 0) continue
         this.#left = this.#length
         this.#length = 0

@@ -54,7 +54,13 @@ const makeGossipsub = (options: Libp2pGossipOptions, reception: Reception) => {
     },
     // An answer may wait for its verdict, and is none the less kept.
     gossipsubIWantFollowupMs: 30_000,
-    scoreThresholds: { gossipThreshold: -40, publishThreshold: -60, graylistThreshold: -80, acceptPXThreshold: 1_000, opportunisticGraftThreshold: 5 },
+    scoreThresholds: {
+      gossipThreshold: -40,
+      publishThreshold: -60,
+      graylistThreshold: -80,
+      acceptPXThreshold: 1_000,
+      opportunisticGraftThreshold: 5
+    },
     scoreParams: {
       appSpecificScore: (peer) => meshScore(reception.scores.scoreOf(idOf(peer))),
       appSpecificWeight: 1,

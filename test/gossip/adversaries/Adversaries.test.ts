@@ -1,6 +1,6 @@
 /** Liars against honest nodes (OC-1). Each test says what the liar cost until it was cut off. */
 import { assert, describe } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, type Layer, type Scope } from "effect"
 import { BlockNumber } from "../../../src/domain/Amount.ts"
 import { BlockRef } from "../../../src/domain/Block.ts"
 import { Leaf, Proof, Statement } from "../../../src/domain/Proof.ts"
@@ -12,7 +12,18 @@ import { flipBit, withBytes } from "../../proofs/fixture.ts"
 import { isConnected, statusOf } from "../conformance.ts"
 import { range } from "../../domain/builders.ts"
 import { barePeer, live, until } from "../peers.ts"
-import { accountOf, assertUnharmed, costUntilCutOff, honestNode, honestPair, proofsOf, registeredLiar, signerOf, verificationsOf, world } from "./honest.ts"
+import {
+  accountOf,
+  assertUnharmed,
+  costUntilCutOff,
+  honestNode,
+  honestPair,
+  proofsOf,
+  registeredLiar,
+  signerOf,
+  verificationsOf,
+  world
+} from "./honest.ts"
 import { frameLength, messageFrame, pour, rawStream } from "./wire.ts"
 
 const bytesOf = (proof: Proof) => messageCodec.encode(proofMessage(proof))
@@ -23,7 +34,7 @@ const claimedBy = (proof: Proof, number: number): Proof => {
   return new Proof({ ...proof, statement: new Statement({ from, leaves: [new Leaf({ ...leaf, prover: accountOf(number) })] }) })
 }
 
-const adversary = (name: string, program: Parameters<typeof live>[1] extends () => infer _ ? () => Effect.Effect<void, never, any> : never) =>
+const adversary = <A>(name: string, program: () => Effect.Effect<A, never, Layer.Success<typeof world> | Scope.Scope>) =>
   live(name, () => program().pipe(Effect.provide(world)))
 
 describe("OC-1: liars among honest nodes", () => {
@@ -192,13 +203,15 @@ describe("OC-1: liars among honest nodes", () => {
       const { prover, reader } = yield* honestPair
       const times = (issuedAt: number) => ({ issuedAt, expiresAt: issuedAt + 30_000 })
       const all = Array.from({ length: 64 }, (_, i) => ({ from: BlockNumber.make(i), to: BlockNumber.make(i + 1) }))
+      const hintOf = (number: number, atoms: HintMessage["atoms"], issuedAt: number) =>
+        messageCodec.encode(signerOf(number).sign({ capacity: 64, atoms, ...times(issuedAt) }))
 
       const registered = yield* barePeer
       yield* registered.dial(reader.gossip)
       for (let i = 0; i < 10; i++) {
         const now = Date.now()
         // Of one moment and with two meanings: only the first is heard.
-        for (const atoms of [all, all.slice(0, 1)]) yield* registered.publish(messageCodec.encode(signerOf(registeredLiar).sign({ capacity: 64, atoms, ...times(now) })))
+        for (const atoms of [all, all.slice(0, 1)]) yield* registered.publish(hintOf(registeredLiar, atoms, now))
         yield* Effect.sleep("260 millis")
       }
       yield* assertUnharmed(prover, reader)
@@ -215,7 +228,7 @@ describe("OC-1: liars among honest nodes", () => {
       const stranger = yield* barePeer
       yield* stranger.dial(reader.gossip)
       const unregistered = yield* costUntilCutOff("hints of nobody", reader, stranger, Effect.gen(function*() {
-        for (let n = 0; n < 200; n++) yield* stranger.publish(messageCodec.encode(signerOf(99).sign({ capacity: 64, atoms: all, ...times(Date.now() + n) })))
+        for (let n = 0; n < 200; n++) yield* stranger.publish(hintOf(99, all, Date.now() + n))
       }))
       assert.isAtMost(unregistered.cutOff.judged, 60)
       yield* assertUnharmed(prover, reader)
@@ -226,8 +239,11 @@ describe("OC-1: liars among honest nodes", () => {
       const { prover, reader } = yield* honestPair
       const [proof] = yield* proofsOf(reader)
       const { from, leaves } = proof!.statement
-      const moved = (by: number) =>
-        new Proof({ ...proof!, statement: new Statement({ from: new BlockRef({ ...from, number: BlockNumber.make(from.number + by) }), leaves: [new Leaf({ ...leaves[0], prover: accountOf(51) })] }) })
+      const stolen = [new Leaf({ ...leaves[0], prover: accountOf(51) })] as const
+      const moved = (by: number) => {
+        const elsewhere = new BlockRef({ ...from, number: BlockNumber.make(from.number + by) })
+        return new Proof({ ...proof!, statement: new Statement({ from: elsewhere, leaves: stolen }) })
+      }
       for (const [i, node] of [reader, prover].entries()) {
         const liar = yield* barePeer
         yield* liar.dial(node.gossip)
@@ -246,7 +262,8 @@ describe("OC-1: liars among honest nodes", () => {
       const victim = yield* honestNode(2, "1 hour", [prover], { inbound })
       yield* until("the victim knows the prover", isConnected(victim.gossip, 1))
       const { length: connected } = (yield* Effect.forEach(Array.from({ length: 20 }), () =>
-        Effect.flatMap(barePeer, (liar) => liar.dial(victim.gossip).pipe(Effect.timeoutOption("3 seconds"), Effect.catchCause(() => Effect.succeedNone))), {
+        Effect.flatMap(barePeer, (liar) =>
+          liar.dial(victim.gossip).pipe(Effect.timeoutOption("3 seconds"), Effect.catchCause(() => Effect.succeedNone))), {
         concurrency: 10
       })).filter(({ _tag }) => _tag === "Some")
       assert.isAtLeast(connected, 4)

@@ -100,7 +100,8 @@ export const assertUnharmed = Effect.fnUntraced(function*(...nodes: ReadonlyArra
     })
     yield* until(`${node.name} has the proofs of what was settled`, Effect.map(missing, ({ length }) => length === 0))
     const verified = new Set(yield* Ref.get(node.prover.verified))
-    const unverified = (yield* proofsOf(node)).filter(({ id, statement }) => !verified.has(id) && statement.leaves.some(({ prover }) => prover !== node.account))
+    const unverified = (yield* proofsOf(node)).filter(({ id, statement }) =>
+      !verified.has(id) && statement.leaves.some(({ prover }) => prover !== node.account))
     assert.deepStrictEqual(unverified.map(({ id }) => id), [], `${node.name} keeps nothing unverified`)
   }
   return (yield* Clock.currentTimeMillis) - begun
@@ -116,7 +117,12 @@ export interface Cost {
 }
 
 /** Lets a liar go on until a node cuts it off, and says what that cost. */
-export const costUntilCutOff = Effect.fnUntraced(function*<R>(what: string, victim: HonestNode, liar: BarePeer, lies: Effect.Effect<unknown, never, R>) {
+export const costUntilCutOff = Effect.fnUntraced(function*<R>(
+  what: string,
+  victim: HonestNode,
+  liar: BarePeer,
+  lies: Effect.Effect<unknown, never, R>
+) {
   const cpu = process.cpuUsage()
   const verifiedBefore = yield* verificationsOf(victim)
   const found = Effect.map(exchangeOf(victim), ({ gossip }) => gossip.cutOff.find(({ id }) => id === liar.id))
