@@ -66,14 +66,25 @@ const keepSaving = (url: string, file: string) => {
   return Effect.andThen(Effect.addFinalizer(() => Effect.ignore(save)), Effect.forkScoped(Effect.repeat(save, Schedule.spaced("200 millis"))))
 }
 
-/** Starts the chain of a data folder and puts the contracts on it, if they are not there yet. */
-export const startChain = Effect.fnUntraced(function*(config: DevnetConfig, folder: string) {
-  const fs = yield* FileSystem.FileSystem
-  const state = join(folder, "l1.json")
-  const addresses = addressesFile(folder)
-  const { url } = yield* Anvil.start({ port: config.l1Port, chainId: l1ChainId, state })
-  yield* Effect.logInfo(`L1 listens at ${url}`)
+/** The devnet's L1 before its contracts are there. */
+export interface DevnetL1 {
+  readonly url: string
+  readonly folder: string
+}
 
+const stateFile = (folder: string) => join(folder, "l1.json")
+
+/** Starts the L1 of a data folder, as it was saved. */
+export const startL1 = Effect.fnUntraced(function*({ l1Port }: Pick<DevnetConfig, "l1Port">, folder: string) {
+  const { url } = yield* Anvil.start({ port: l1Port, chainId: l1ChainId, state: stateFile(folder) })
+  yield* Effect.logInfo(`L1 listens at ${url}`)
+  return { url, folder } satisfies DevnetL1
+})
+
+/** Puts the contracts on an L1, if they are not there yet, and has it saved from then on. */
+export const putContracts = Effect.fnUntraced(function*({ folder, url }: DevnetL1, config: Pick<DevnetConfig, "keys" | "ledger" | "parameters">) {
+  const fs = yield* FileSystem.FileSystem
+  const addresses = addressesFile(folder)
   let deployment: Deployment
   if (yield* fs.exists(addresses)) {
     deployment = yield* readDeployment(addresses)
@@ -91,10 +102,10 @@ export const startChain = Effect.fnUntraced(function*(config: DevnetConfig, fold
       parameters: config.parameters
     })
     // In this order: where the addresses are known, the saved chain has the contracts.
-    yield* Anvil.saveState(url, state)
+    yield* Anvil.saveState(url, stateFile(folder))
     yield* writeDeployment(addresses, deployment)
     yield* Effect.logInfo(`contracts are deployed at block ${deployment.block}`)
   }
-  yield* keepSaving(url, state)
+  yield* keepSaving(url, stateFile(folder))
   return { url, deployment } satisfies DevnetChain
 })

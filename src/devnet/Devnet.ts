@@ -19,7 +19,7 @@ import { RoleTransport } from "../rpc/RoleTransport.ts"
 import { makeSecret } from "../rpc/SecureSocket.ts"
 import * as SocketTransport from "../rpc/SocketTransport.ts"
 import { makeBacklogReader } from "./BacklogReader.ts"
-import { l1Accounts, layerL1, operatorAccount, startChain } from "./Chain.ts"
+import { l1Accounts, layerL1, operatorAccount, putContracts, startL1 } from "./Chain.ts"
 import { postCheckpoints } from "./CheckpointPoster.ts"
 import { openDataFolder } from "./DataFolder.ts"
 import type { DevnetConfig } from "./DevnetConfig.ts"
@@ -74,31 +74,27 @@ export const startDevnet = Effect.fnUntraced(function*(config: DevnetConfig) {
   const backlog = makeBacklogReader(Duration.seconds(config.parameters.targetLag))
   const signal = makeSignalReader(config.parameters)
 
-  // Blocks are made while the contracts are compiled and deployed.
-  const [consensus, chain] = yield* Effect.all([
-    Layer.build(DevnetLedger.layer(config.ledger, {
-      filename: join(folder, "ledger.db"),
-      domain: Deferred.await(domain),
-      overdue: backlog.overdue,
-      signalMultiplier: signal.multiplier,
-      ...(config.tamper === undefined ? {} : { tamper: config.tamper })
-    })),
-    startChain(config, folder)
-  ], { concurrency: "unbounded" })
-
-  const { deployment, url } = chain
+  const consensus = yield* Layer.build(DevnetLedger.layer(config.ledger, {
+    filename: join(folder, "ledger.db"),
+    domain: Deferred.await(domain),
+    overdue: backlog.overdue,
+    signalMultiplier: signal.multiplier,
+    ...(config.tamper === undefined ? {} : { tamper: config.tamper })
+  }))
+  const l1 = yield* startL1(config, folder)
   const surroundings = {
-    chain,
-    folder,
+    l1,
     ledger: yield* Effect.provideContext(serveLedger(folder), consensus),
     ports: yield* freePorts(config.operators.length)
   }
   yield* Effect.forEach(config.operators, (_, index) => configureOperator(config, surroundings, index), { discard: true })
-  // They warm up while the rest is done on L1. None sends anything before the first checkpoint.
+  // They warm up while the contracts are compiled and deployed. None sends anything before the first checkpoint.
   const processes = yield* supervise(
     operators.map(({ config, name }) => ({ name, start: Effect.map(startProcess(name, config), ({ ended }) => ended) })),
     processSupervision
   )
+  const chain = yield* Effect.raceFirst(putContracts(l1, config), processes.run)
+  const { deployment, url } = chain
 
   yield* endowReserve(chain, l1Accounts.treasury, config.endowment)
   // Before the first checkpoint: its redundancy turn is drawn from those who are registered by then (RW-4).

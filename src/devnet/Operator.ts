@@ -15,7 +15,7 @@ import { writePrivateFile } from "../rpc/PrivateFile.ts"
 import { RoleTransport } from "../rpc/RoleTransport.ts"
 import { type Address as SocketAddress, makeSecret } from "../rpc/SecureSocket.ts"
 import * as SocketTransport from "../rpc/SocketTransport.ts"
-import { addressesFile, type DevnetChain, operatorAccount } from "./Chain.ts"
+import { addressesFile, type DevnetL1, operatorAccount } from "./Chain.ts"
 import { type DevnetConfig, maxBlocksPerUpdate, settlementGasOf } from "./DevnetConfig.ts"
 
 /** A name for people. */
@@ -79,8 +79,7 @@ const nicenessStep = 2
 
 /** What the operators of a devnet have in common. */
 interface Surroundings {
-  readonly chain: DevnetChain
-  readonly folder: string
+  readonly l1: DevnetL1
   /** Where the ledger is served, and the file of the secret for it. */
   readonly ledger: SocketAddress & { readonly secretFile: string }
   /** Where each operator listens for the others. */
@@ -88,7 +87,7 @@ interface Surroundings {
 }
 
 /** What an operator's node is told. */
-const nodeConfig = (config: DevnetConfig, { chain, folder, ledger, ports }: Surroundings, index: number) => {
+const nodeConfig = (config: DevnetConfig, { l1: { folder, url }, ledger, ports }: Surroundings, index: number) => {
   const policy = config.operators[index]!
   const { data, key, secret } = files(folder, index)
   return new NodeConfig({
@@ -101,7 +100,15 @@ const nodeConfig = (config: DevnetConfig, { chain, folder, ledger, ports }: Surr
       checkpointInterval: config.ledger.checkpointInterval,
       settlementGas: settlementGasOf(config)
     },
-    l1: { url: chain.url, addressesFile: addressesFile(folder), keyFile: key, pollInterval: Duration.millis(250), confirmations: 1 },
+    l1: {
+      url,
+      addressesFile: addressesFile(folder),
+      // Longer than any machine compiles the contracts: the devnet ends before, if that fails.
+      deployedWithin: Duration.minutes(30),
+      keyFile: key,
+      pollInterval: Duration.millis(250),
+      confirmations: 1
+    },
     ledger,
     proving: {
       keys: resolve(config.keys),
@@ -131,7 +138,7 @@ const nodeConfig = (config: DevnetConfig, { chain, folder, ledger, ports }: Surr
 /** Writes what an operator's process reads when it starts: its configuration, and the key of its L1 account. */
 export const configureOperator = Effect.fnUntraced(function*(config: DevnetConfig, surroundings: Surroundings, index: number) {
   const fs = yield* FileSystem.FileSystem
-  const { config: file, key } = files(surroundings.folder, index)
+  const { config: file, key } = files(surroundings.l1.folder, index)
   yield* writePrivateFile(key, operatorAccount(index).privateKey)
   const text = yield* Effect.orDie(Schema.encodeEffect(NodeConfigJson)(nodeConfig(config, surroundings, index)))
   yield* fs.writeFileString(file, `${JSON.stringify(JSON.parse(text), undefined, 2)}\n`)

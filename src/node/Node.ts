@@ -1,7 +1,7 @@
 /**
  * A prover node as it is configured: its ports, its supervised roles, and the doors through which it can be asked.
  */
-import { Context, Duration, Effect, FileSystem, Layer, Redacted, Schema } from "effect"
+import { Context, Duration, Effect, FileSystem, Layer, Redacted, Schedule, Schema } from "effect"
 import { join } from "node:path"
 import { ProverGas } from "../domain/Amount.ts"
 import { defaultHintRules } from "../domain/planning/Peers.ts"
@@ -51,13 +51,32 @@ export class KeysForeign extends Schema.TaggedError<KeysForeign>()("KeysForeign"
   }
 }
 
-/** The proving keys, if L1 believes what they prove. */
-const loadKeysFor = Effect.fnUntraced(function*({ l1: { addressesFile }, proving }: NodeConfig, deployment: Deployment) {
-  const keys = yield* loadKeys(proving.keys)
-  const hash = verifyingKeysHash({ block: keys.block.verifyingKey, ancestry: keys.ancestry.verifyingKey })
-  if (hash !== deployment.verifyingKeys) return yield* new KeysForeign({ keys: proving.keys, addressesFile })
-  return keys
+/** The deployment's addresses, as soon as they are there. */
+const awaitDeployment = Effect.fnUntraced(function*({ addressesFile, deployedWithin }: NodeConfig["l1"]) {
+  const fs = yield* FileSystem.FileSystem
+  const isThere = Effect.orElseSucceed(fs.exists(addressesFile), () => false)
+  if (!Duration.isZero(deployedWithin) && !(yield* isThere)) {
+    yield* Effect.logInfo(`waits for the contracts: ${addressesFile} is not there yet`)
+    yield* isThere.pipe(
+      Effect.repeat({ schedule: Schedule.spaced("200 millis"), until: (there) => there }),
+      Effect.timeoutOption(deployedWithin)
+    )
+  }
+  return yield* readDeployment(addressesFile)
 })
+
+/** What proves and verifies. It depends on nothing on L1 but that the keys are those of its contracts, which is checked later. */
+const provingOf = ({ proving }: NodeConfig) =>
+  Effect.gen(function*() {
+    const keys = yield* loadKeys(proving.keys)
+    const layer = Groth16.layer({
+      keys,
+      workers: proving.workers,
+      niceness: proving.niceness,
+      ...(proving.command === undefined ? {} : { externalProver: { command: proving.command } })
+    })
+    return { system: yield* Layer.build(layer), hash: verifyingKeysHash({ block: keys.block.verifyingKey, ancestry: keys.ancestry.verifyingKey }) }
+  })
 
 /** The other provers, and the signature that makes them listen. */
 const peersOf = ({ data, gossip }: NodeConfig, { chainId, stateUpdate }: Deployment, privateKey: Redacted.Redacted<`0x${string}`>) => {
@@ -71,9 +90,10 @@ const peersOf = ({ data, gossip }: NodeConfig, { chainId, stateUpdate }: Deploym
 /** The node's ports, as layers that are built together. */
 const portsOf = Effect.fnUntraced(function*(config: NodeConfig) {
   const { l1, ledger, proving } = config
-  const deployment = yield* readDeployment(l1.addressesFile)
   const privateKey = yield* readL1Key(l1.keyFile)
-  const keys = yield* loadKeysFor(config, deployment)
+  // Workers load the keys while the deployment is waited for.
+  const [{ hash, system }, deployment] = yield* Effect.all([provingOf(config), awaitDeployment(l1)], { concurrency: 2 })
+  if (hash !== deployment.verifyingKeys) return yield* new KeysForeign({ keys: proving.keys, addressesFile: l1.addressesFile })
   const transport = SocketTransport.connecting({ secret: yield* readSecret(ledger.secretFile), locate: Effect.succeed(ledger) })
   return Layer.mergeAll(
     Layer.provide(ViemL1.layer, Layer.succeed(ViemL1.ViemL1Options, {
@@ -85,12 +105,7 @@ const portsOf = Effect.fnUntraced(function*(config: NodeConfig) {
     Layer.provide(RemoteLedger.layer, Layer.succeed(RoleTransport, transport)),
     peersOf(config, deployment, privateKey),
     SqliteStore.layer.pipe(Layer.provide(layerSqlite(join(config.data, "node.db"), { exclusive: true, busyTimeout: "1 second" }))),
-    Groth16.layer({
-      keys,
-      workers: proving.workers,
-      niceness: proving.niceness,
-      ...(proving.command === undefined ? {} : { externalProver: { command: proving.command } })
-    })
+    Layer.succeedContext(system)
   )
 })
 

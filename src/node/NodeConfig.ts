@@ -41,6 +41,8 @@ export const L1Config = Schema.Struct({
   url: Schema.String.check(Schema.makeFilter((text: string) => (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) || "an address like http://127.0.0.1:8545")),
   /** The file that the deployment wrote: chain id and contracts. */
   addressesFile: Schema.String,
+  /** For how long that file is waited for, where a node is started before the contracts are there. */
+  deployedWithin: defaulting(duration, Duration.zero),
   /** File of the private key that sends and is paid, which only its owner may read: 0x and 64 hexadecimal digits. */
   keyFile: Schema.String,
   /** How often L1 is asked for a new block. */

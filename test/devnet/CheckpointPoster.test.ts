@@ -2,7 +2,7 @@ import { NodeServices } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, FileSystem, Schedule } from "effect"
 import { createPublicClient, createTestClient, http, pad, parseEventLogs, toHex } from "viem"
-import { l1Accounts, startChain } from "../../src/devnet/Chain.ts"
+import { l1Accounts, putContracts, startL1 } from "../../src/devnet/Chain.ts"
 import { postCheckpoints } from "../../src/devnet/CheckpointPoster.ts"
 import { defaultDevnet } from "../../src/devnet/DevnetConfig.ts"
 import type { CheckpointId } from "../../src/domain/Hash.ts"
@@ -17,7 +17,7 @@ describe("what the sequencers post and pay", () => {
   it.live("CP-4, RW-5: after a revert the rebuilt checkpoints follow, and the fees of dropped blocks are not paid in a second time", () =>
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem
-      const { deployment, url } = yield* startChain(config, yield* fs.makeTempDirectoryScoped())
+      const { deployment, url } = yield* putContracts(yield* startL1(config, yield* fs.makeTempDirectoryScoped()), config)
       const client = createPublicClient({ transport: http(url), cacheTime: 0 })
       const registry = { address: deployment.registry, abi: checkpointRegistryAbi } as const
       const domain = { chainId: BigInt(deployment.chainId), registry: deployment.registry, epoch: 0n }
