@@ -16,7 +16,7 @@ import { followL1 } from "../l1/Follower.ts"
 import { L1, type Update } from "../l1/L1.ts"
 import { ProofSystem } from "../proofs/ProofSystem.ts"
 import type { RoleShape } from "../rpc/RoleService.ts"
-import { OutgoingKind } from "../store/Store.ts"
+import { OutgoingKind, Store } from "../store/Store.ts"
 import { CheckpointWatcher, type L1View } from "./CheckpointWatcher.ts"
 import { Outbox, type OutboxNews, type OutboxOptions } from "./Outbox.ts"
 import { ProverPool } from "./ProverPool.ts"
@@ -78,6 +78,7 @@ export class Settler extends Context.Service<Settler, RoleShape<typeof SettlerRp
       const { parameters, races = true, redundancy = true, revertUnproven = true } = options
       const l1 = yield* L1
       const outbox = yield* Outbox
+      const store = yield* Store
       const proofs = yield* ProofSystem
       const watcher = yield* CheckpointWatcher
       const planner = yield* TreePlanner
@@ -193,6 +194,14 @@ export class Settler extends Context.Service<Settler, RoleShape<typeof SettlerRp
           onSome: (end) => 1_000 * (Number(end) - parameters.idleFallback - (inFallback ? (Number(index) + 1) * parameters.turnLength : 0))
         }))
 
+      /** The tip at this node's start, if it has proofs beyond it: they have been there as long as L1 is idle (ST-4), for all it knows. */
+      const tipWithProofs = yield* Effect.cached(Effect.gen(function*() {
+        const { tip } = yield* Stream.runHead(watcher.changes()).pipe(Effect.flatMap(Effect.fromOption), Effect.orDie)
+        const [proof] = yield* store.proofPage(tip.number, undefined, 1)
+        return proof === undefined ? undefined : tip.hash
+      }))
+      yield* fibers.fork(Effect.asVoid(tipWithProofs))
+
       const sight = yield* SubscriptionRef.make<SettlementSight>(nothingSeen)
 
       /** The checkpoints between which the chain falls back, once the oldest unproven one is too old (CP-4). */
@@ -225,17 +234,14 @@ export class Settler extends Context.Service<Settler, RoleShape<typeof SettlerRp
       let dueSince: { readonly oldest: CheckpointId; readonly at: number } | undefined
       /** Since when there is something to settle; `undefined` while there is nothing. */
       let settlableSince: { readonly tip: BlockHash; readonly at: number } | undefined
-      /** What continues the tip that a node finds at its start has been there as long as L1's idle clock runs (ST-4), for all it knows. */
-      let tipAtStart: BlockHash | undefined
 
       const settle = Effect.fnUntraced(function*(seen: L1View, known: PlannerView) {
         const now = yield* Clock.currentTimeMillis
         const provable = seen.checkpoints.length > 0
         const settlable = provable && known.heaviest.length > 0
-        tipAtStart ??= seen.tip.hash
         if (!settlable) settlableSince = undefined
         else if (settlableSince?.tip !== seen.tip.hash) {
-          settlableSince = { tip: seen.tip.hash, at: seen.tip.hash === tipAtStart ? Math.min(now, yield* idleSince) : now }
+          settlableSince = { tip: seen.tip.hash, at: seen.tip.hash === (yield* tipWithProofs) ? Math.min(now, yield* idleSince) : now }
         }
         const overdue = settlableSince !== undefined && now - settlableSince.at > patience
 

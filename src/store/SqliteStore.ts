@@ -8,9 +8,9 @@ import { type BlockHash, type ProofId, TransactionHash } from "../domain/Hash.ts
 import { AncestryProof, Proof } from "../domain/Proof.ts"
 import { AttemptOutcome, ExpectedCredit, Outgoing, type OutgoingKind, Quarantined, Store, Variant } from "./Store.ts"
 
-/** A job that failed so often while others succeeded is quarantined (ND-4): the fault is with the job. */
+/** A job that failed so often since others succeeded is quarantined (ND-4): the fault is with the job. */
 const maxFailures = 5
-/** One that failed while nothing else succeeded gets this many attempts: the fault is more likely with the prover. */
+/** What failed before anything else succeeded does not count there: the fault is more likely with the prover. So often is too often all the same. */
 const maxFailuresAlone = 25
 /** Leases that ended with the node itself count as well: a job that takes the node down with it must not run forever. */
 const maxLosses = 25
@@ -134,15 +134,16 @@ export const layer: Layer.Layer<Store, never, SqlClient.SqlClient> = Layer.effec
     const beginAttempt = Effect.fn("Store.beginAttempt")(function*(job: string) {
       const now = yield* Clock.currentTimeMillis
       return yield* sql.withTransaction(Effect.gen(function*() {
-        const [before] = yield* sql<{ attempts: number; failures: number; losses: number; othersSucceed: number; reason: string | null }>`
+        const [before] = yield* sql<{ attempts: number; failures: number; alone: number; losses: number; reason: string | null }>`
           SELECT count(*) AS attempts, count(*) FILTER (WHERE outcome = 'failed') AS failures, count(*) FILTER (WHERE outcome = 'lost') AS losses,
-            EXISTS (SELECT 1 FROM attempts AS other WHERE other.outcome = 'done' AND other.started_at >=
-              (SELECT min(started_at) FROM attempts WHERE job = ${job} AND outcome = 'failed')) AS othersSucceed,
+            count(*) FILTER (WHERE outcome = 'failed' AND started_at < coalesce(
+              (SELECT min(started_at) FROM attempts WHERE outcome = 'done' AND started_at >=
+                (SELECT min(started_at) FROM attempts WHERE job = ${job} AND outcome = 'failed')), started_at + 1)) AS alone,
             (SELECT reason FROM quarantine WHERE job = ${job}) AS reason
           FROM attempts WHERE job = ${job}`
-        const { attempts, failures, losses, othersSucceed, reason } = before!
-        const patience = othersSucceed === 1 ? maxFailures : maxFailuresAlone
-        const why = reason ?? (failures >= patience ? "it failed too often" : losses >= maxLosses ? "it was lost too often" : null)
+        const { alone, attempts, failures, losses, reason } = before!
+        const failsOften = failures - alone >= maxFailures || failures >= maxFailuresAlone
+        const why = reason ?? (failsOften ? "it failed too often" : losses >= maxLosses ? "it was lost too often" : null)
         if (why !== null) {
           yield* sql`INSERT INTO quarantine (job, reason) VALUES (${job}, ${why}) ON CONFLICT DO NOTHING`
           return Option.none<number>()

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem, Layer, Option, type Scope } from "effect"
 import { NodeServices } from "@effect/platform-node"
 import { SqlClient } from "effect/sql"
+import { TestClock } from "effect/testing"
 import { join } from "node:path"
 import { keccak256, stringToHex } from "viem"
 import { BlockNumber, Wei } from "../../src/domain/Amount.ts"
@@ -271,6 +272,19 @@ describe("ND-4: attempts", () => {
       const refused = yield* Effect.flip(store.beginAttempt("job"))
       assert.strictEqual(refused.attempts, 5)
       assert.strictEqual(yield* store.beginAttempt("another"), 1)
+    }).pipe(Effect.provide(open(":memory:"))))
+
+  it.effect("that failed while the prover was broken are not held against a job when others succeed again", () =>
+    Effect.gen(function*() {
+      const store = yield* Store
+      const fail = Effect.gen(function*() {
+        yield* store.endAttempt("job", yield* store.beginAttempt("job"), "failed", "the prover is broken")
+        yield* TestClock.adjust("1 second")
+      })
+      yield* Effect.repeat(fail, { times: 9 })
+      yield* store.endAttempt("other", yield* store.beginAttempt("other"), "done", "")
+      yield* Effect.repeat(fail, { times: 4 })
+      assert.strictEqual((yield* Effect.flip(store.beginAttempt("job"))).attempts, 15, "ten before and five since")
     }).pipe(Effect.provide(open(":memory:"))))
 
   it.effect("of a job that fails while nothing succeeds are many, but have an end", () =>
