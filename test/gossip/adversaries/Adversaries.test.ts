@@ -15,6 +15,7 @@ import { barePeer, live, until } from "../peers.ts"
 import {
   accountOf,
   assertUnharmed,
+  costBeside,
   costUntilCutOff,
   honestNode,
   honestPair,
@@ -194,8 +195,8 @@ describe("OC-1: liars among honest nodes", () => {
         }), { concurrency: 3 })
       const late = yield* honestNode(3, "1 hour", [reader])
       const wanted = (yield* proofsOf(prover)).length
-      yield* until("the late one has caught up", Effect.map(proofsOf(late), ({ length }) => length >= wanted - 2))
-      yield* assertUnharmed(prover, reader, late)
+      const caughtUp = until("the late one has caught up", Effect.map(proofsOf(late), ({ length }) => length >= wanted - 2))
+      yield* costBeside("withholding", late, Effect.andThen(caughtUp, assertUnharmed(prover, reader, late)), 1_000_000)
     }))
 
   adversary("OC-3: lies in hints: forged ones are refused, those of a registered liar hold up nobody", () =>
@@ -208,13 +209,15 @@ describe("OC-1: liars among honest nodes", () => {
 
       const registered = yield* barePeer
       yield* registered.dial(reader.gossip)
-      for (let i = 0; i < 10; i++) {
-        const now = Date.now()
-        // Of one moment and with two meanings: only the first is heard.
-        for (const atoms of [all, all.slice(0, 1)]) yield* registered.publish(hintOf(registeredLiar, atoms, now))
-        yield* Effect.sleep("260 millis")
-      }
-      yield* assertUnharmed(prover, reader)
+      const hintsEverything = Effect.gen(function*() {
+        for (let i = 0; i < 10; i++) {
+          const now = Date.now()
+          // Of one moment and with two meanings: only the first is heard.
+          for (const atoms of [all, all.slice(0, 1)]) yield* registered.publish(hintOf(registeredLiar, atoms, now))
+          yield* Effect.sleep("260 millis")
+        }
+      })
+      yield* costBeside("hints of everything", reader, Effect.andThen(hintsEverything, assertUnharmed(prover, reader)), 1_000_000)
 
       const forger = yield* barePeer
       yield* forger.dial(reader.gossip)
@@ -270,7 +273,7 @@ describe("OC-1: liars among honest nodes", () => {
       const { peers } = yield* statusOf(victim.gossip)
       assert.isAtMost(peers.filter(({ direction }) => direction === "inbound").length, inbound)
       assert.include(peers.filter(({ direction }) => direction === "outbound").map(({ id }) => id), prover.gossip.self)
-      const delay = yield* assertUnharmed(prover, victim)
+      const delay = yield* costBeside("eclipse", victim, assertUnharmed(prover, victim), 1_000_000)
       console.log(`eclipse: ${connected} of 20 identities connected; the next four blocks were settled and known in ${(delay / 1_000).toFixed(1)} s`)
     }))
 })

@@ -59,6 +59,8 @@ describe("OC-1: false proofs of the real proof system", () => {
         `false Groth16 proofs: cut off after ${cutOff!.bytes} bytes and ${verifications.length} verifications of ${verifications.join(", ")} ms; ` +
           `${((system + user) / 1e6).toFixed(2)} s of CPU in all`
       )
+      assert.isAtMost(cutOff!.bytes, 200_000)
+      assert.isBelow((system + user) / 1e6, 15)
       assert.isAtMost(verifications.length, 4)
       assert.isAtMost(cutOff!.rejected, 3)
       assert.strictEqual((yield* statusOf(node)).counters.accepted, 1, "nothing false is kept or relayed")

@@ -116,6 +116,28 @@ export interface Cost {
   readonly cpuSeconds: number
 }
 
+/** A liar may cost this process so much at most, in seconds of CPU: it is shared with the honest nodes, and with a busy machine. */
+const mostCpu = 15
+
+const cpuSince = (before: NodeJS.CpuUsage): number => {
+  const { system, user } = process.cpuUsage(before)
+  return (system + user) / 1e6
+}
+
+/** What happens beside liars that break no rule, and what it costs a node: bytes and CPU, those of honest work included. */
+export const costBeside = Effect.fnUntraced(function*<A, E, R>(what: string, victim: HonestNode, work: Effect.Effect<A, E, R>, mostBytes: number) {
+  const cpu = process.cpuUsage()
+  const received = Effect.map(exchangeOf(victim), ({ gossip }) => gossip.counters.bytesReceived)
+  const before = yield* received
+  const done = yield* work
+  const bytes = (yield* received) - before
+  const cpuSeconds = cpuSince(cpu)
+  console.log(`${what}: ${bytes} bytes came in meanwhile, honest ones included; ${cpuSeconds.toFixed(2)} s of CPU in all`)
+  assert.isAtMost(bytes, mostBytes)
+  assert.isBelow(cpuSeconds, mostCpu)
+  return done
+})
+
 /** Lets a liar go on until a node cuts it off, and says what that cost. */
 export const costUntilCutOff = Effect.fnUntraced(function*<R>(
   what: string,
@@ -131,12 +153,12 @@ export const costUntilCutOff = Effect.fnUntraced(function*<R>(
     until(`${what}: the liar is cut off`, Effect.map(found, (one) => one !== undefined))
   )
   const cutOff = (yield* found)!
-  const { system, user } = process.cpuUsage(cpu)
-  const cost: Cost = { cutOff, verifications: (yield* verificationsOf(victim)) - verifiedBefore, cpuSeconds: (system + user) / 1e6 }
+  const cost: Cost = { cutOff, verifications: (yield* verificationsOf(victim)) - verifiedBefore, cpuSeconds: cpuSince(cpu) }
   console.log(
     `${what}: cut off (${cutOff.reason}) after ${cutOff.bytes} bytes, ${cutOff.judged} messages judged, ${cutOff.rejected} rejected, ` +
       `${cost.verifications} verifications; ${cost.cpuSeconds.toFixed(2)} s of CPU in all`
   )
+  assert.isBelow(cost.cpuSeconds, mostCpu)
   yield* until(
     `${what}: it is disconnected`,
     Effect.map(exchangeOf(victim), ({ gossip }) => !gossip.peers.some(({ id }) => id === liar.id))
