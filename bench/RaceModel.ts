@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto"
 import { BlockNumber } from "../src/domain/Amount.ts"
+import { BinaryHeap } from "../src/domain/BinaryHeap.ts"
 import type { Piece } from "../src/domain/Forest.ts"
 import { type Address, ProofId, toAddress } from "../src/domain/Hash.ts"
 import { type AtomKey, atomKey, blockAtom, type Range } from "../src/domain/planning/Atom.ts"
@@ -63,42 +64,21 @@ interface Event {
   readonly run: () => void
 }
 
+const isBefore = (a: Event, b: Event) => a.at < b.at || (a.at === b.at && a.order < b.order)
+
 /** Events by time and, at equal times, in the order in which they were planned. */
 class EventQueue {
-  readonly #heap: Array<Event> = []
+  readonly #heap = new BinaryHeap<Event>(isBefore)
   #order = 0
 
   add(at: number, run: () => void): void {
-    const event = { at, order: this.#order++, run }
-    const heap = this.#heap
-    let i = heap.push(event) - 1
-    while (i > 0) {
-      const parent = (i - 1) >> 1
-      if (!isBefore(event, heap[parent]!)) break
-      heap[i] = heap[parent]!
-      i = parent
-    }
-    heap[i] = event
+    this.#heap.push({ at, order: this.#order++, run })
   }
 
   take(): Event | undefined {
-    const heap = this.#heap
-    const first = heap[0]
-    const last = heap.pop()
-    if (first === undefined || last === undefined || heap.length === 0) return first
-    let i = 0
-    for (let child = 1; child < heap.length; child = 2 * i + 1) {
-      if (child + 1 < heap.length && isBefore(heap[child + 1]!, heap[child]!)) child++
-      if (!isBefore(heap[child]!, last)) break
-      heap[i] = heap[child]!
-      i = child
-    }
-    heap[i] = last
-    return first
+    return this.#heap.pop()
   }
 }
-
-const isBefore = (a: Event, b: Event) => a.at < b.at || (a.at === b.at && a.order < b.order)
 
 interface Racer {
   readonly account: Address

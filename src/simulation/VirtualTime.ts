@@ -7,6 +7,7 @@
  * sockets and worker threads have no place in virtual time; SQLite does, for `node:sqlite` answers at once.
  */
 import { Clock, Duration, Effect, Exit, Random, Scheduler, Schema } from "effect"
+import { BinaryHeap } from "../domain/BinaryHeap.ts"
 
 /** Nothing can go on and nothing sleeps: the program waits for the world outside, or for itself. Give it a model of what it waits for. */
 export class VirtualDeadlock extends Schema.TaggedError<VirtualDeadlock>()("VirtualDeadlock", { at: Schema.Finite }) {
@@ -53,45 +54,11 @@ interface Sleep {
 
 const isBefore = (a: Sleep, b: Sleep) => a.at < b.at || (a.at === b.at && a.order < b.order)
 
-class SleepHeap {
-  readonly #heap: Array<Sleep> = []
-
-  add(sleep: Sleep): void {
-    const heap = this.#heap
-    let at = heap.push(sleep) - 1
-    while (at > 0) {
-      const parent = (at - 1) >> 1
-      if (!isBefore(sleep, heap[parent]!)) break
-      heap[at] = heap[parent]!
-      at = parent
-    }
-    heap[at] = sleep
-  }
-
-  /** The earliest that is not over. */
-  take(): Sleep | undefined {
-    let sleep = this.#pop()
-    while (sleep?.over === true) sleep = this.#pop()
-    return sleep
-  }
-
-  #pop(): Sleep | undefined {
-    const heap = this.#heap
-    const first = heap[0]
-    const last = heap.pop()
-    if (first === undefined || last === undefined || heap.length === 0) return first
-    let at = 0
-    while (true) {
-      let child = 2 * at + 1
-      if (child >= heap.length) break
-      if (child + 1 < heap.length && isBefore(heap[child + 1]!, heap[child]!)) child++
-      if (!isBefore(heap[child]!, last)) break
-      heap[at] = heap[child]!
-      at = child
-    }
-    heap[at] = last
-    return first
-  }
+/** Takes the earliest sleep that is not over. */
+const takeEarliest = (sleeps: BinaryHeap<Sleep>): Sleep | undefined => {
+  let sleep = sleeps.pop()
+  while (sleep?.over === true) sleep = sleeps.pop()
+  return sleep
 }
 
 /** Tasks between two turns of the machine's own event loop, which must see to its own now and then. */
@@ -113,7 +80,7 @@ export interface VirtualTimeOptions {
  */
 export const runVirtual = async <A, E>(program: Effect.Effect<A, E>, { seed, start = 0 }: VirtualTimeOptions): Promise<Exit.Exit<A, E>> => {
   const ready = new RunQueue()
-  const sleeps = new SleepHeap()
+  const sleeps = new BinaryHeap<Sleep>(isBefore)
   let now = start
   let order = 0
 
@@ -127,7 +94,7 @@ export const runVirtual = async <A, E>(program: Effect.Effect<A, E>, { seed, sta
     sleep: (duration) =>
       Effect.callback<void>((resume) => {
         const sleep: Sleep = { at: now + Duration.toMillis(duration), order: order++, wake: () => resume(Effect.void), over: false }
-        if (Number.isFinite(sleep.at)) sleeps.add(sleep)
+        if (Number.isFinite(sleep.at)) sleeps.push(sleep)
         return Effect.sync(() => {
           sleep.over = true
         })
@@ -160,7 +127,7 @@ export const runVirtual = async <A, E>(program: Effect.Effect<A, E>, { seed, sta
       task()
       continue
     }
-    const sleep = sleeps.take()
+    const sleep = takeEarliest(sleeps)
     if (sleep === undefined) {
       fiber.interruptUnsafe()
       for (let rest = ready.take(); rest !== undefined; rest = ready.take()) rest()

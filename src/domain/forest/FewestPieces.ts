@@ -6,8 +6,8 @@
  * those pieces are certain, whatever follows (as in a Viterbi decoder). What was solved is kept, and an added piece makes only those
  * boundaries be looked at again whose best tiling it may change, when somebody asks.
  */
+import { BinaryHeap } from "../BinaryHeap.ts"
 import type { Boundary, Link, Piece } from "./Boundary.ts"
-import { BoundaryHeap } from "./BoundaryHeap.ts"
 
 /** Blocks that are solved at first; then twice as many, until the answer is certain. */
 const firstWindow = 64
@@ -28,7 +28,7 @@ export class FewestPieces<P extends Piece> {
   #tip: number
   /** Up to here every boundary is solved, except for the stale ones and what follows from them. */
   #solvedTo: number
-  readonly #stale = new BoundaryHeap<P>()
+  readonly #stale = new BinaryHeap<Boundary<P>>((one, other) => one.number < other.number)
   /** The boundaries up to `#solvedTo` that are reached, in order. */
   #reached: Array<Boundary<P>> = []
   /** How many blocks the last answers took. */
