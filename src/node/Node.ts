@@ -20,6 +20,7 @@ import { verifyingKeysHash } from "../proofs/VerifierKeys.ts"
 import { FeeController, FeeControllerRpcs, FeeOptions } from "../roles/FeeController.ts"
 import { SettlerOptions } from "../roles/Settler.ts"
 import { PlannerOptions } from "../roles/TreePlanner.ts"
+import { announceIn } from "../rpc/Announcement.ts"
 import { openDoor } from "../rpc/HttpDoor.ts"
 import * as MemoryTransport from "../rpc/MemoryTransport.ts"
 import { PrivateFileUnusable, readPrivateFile } from "../rpc/PrivateFile.ts"
@@ -151,15 +152,6 @@ const optionsOf = Effect.fnUntraced(function*({ flagging, l1, rollup, settling, 
   )
 })
 
-/** Writes where the roles can be asked, until the scope closes. After `kill -9` the file stays, and the next start replaces it. */
-const announce = Effect.fnUntraced(function*(address: SocketAddress, folder: string) {
-  const fs = yield* FileSystem.FileSystem
-  const file = join(folder, rpcFile)
-  yield* fs.writeFileString(`${file}.tmp`, yield* Effect.orDie(Schema.encodeEffect(RpcFile)({ ...address, pid: process.pid })))
-  yield* fs.rename(`${file}.tmp`, file)
-  yield* Effect.addFinalizer(() => Effect.ignore(fs.remove(file)))
-})
-
 /** Opens the doors that the configuration asks for; behind them are the roles, and the node as a whole. */
 const openDoors = Effect.fnUntraced(function*(config: NodeConfig, roles: Context.Context<Roles | NodeService>) {
   if (config.quotePort !== undefined) {
@@ -169,7 +161,7 @@ const openDoors = Effect.fnUntraced(function*(config: NodeConfig, roles: Context
   if (config.rpc !== undefined) {
     const { address, transport } = yield* SocketTransport.listening({ secret: yield* readSecret(config.rpc.secretFile), at: config.rpc })
     yield* Layer.build(serveNode).pipe(Effect.provideContext(Context.add(roles, RoleTransport, transport)))
-    yield* announce(address, config.data)
+    yield* announceIn(join(config.data, rpcFile), yield* Effect.orDie(Schema.encodeEffect(RpcFile)({ ...address, pid: process.pid })))
   }
 })
 
