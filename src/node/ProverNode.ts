@@ -2,7 +2,7 @@
  * One supervised node: the seven roles in one process, talking through typed RPC (ND-1, ND-2).
  */
 import { Context, Effect, Layer, Option, type Scope } from "effect"
-import type { RpcGroup } from "effect/rpc"
+import type { Rpc, RpcGroup } from "effect/rpc"
 import { lonely, ProofGossip } from "../gossip/ProofGossip.ts"
 import { L1 } from "../l1/L1.ts"
 import { LedgerSource } from "../ledger/LedgerSource.ts"
@@ -28,41 +28,55 @@ export type NodePorts = L1 | LedgerSource | ProofSystem | Store | SettlerOptions
 /** All roles as clients. */
 export type Roles = CheckpointWatcher | TreePlanner | ProverPool | ProofExchange | FeeController | Settler | RewardAuditor
 
+/** A role's two ends on a transport: the client, and the server in front of the role itself. */
+const ends = <Name extends Parameters<typeof serveRole>[0], Rpcs extends Rpc.Any, Self>(
+  name: Name,
+  group: RpcGroup.RpcGroup<Rpcs>,
+  tag: Context.Key<Self, RoleShape<RpcGroup.RpcGroup<Rpcs>>>
+) => ({ name, client: connectRole(name, group, tag), server: serveRole(name, group, tag) })
+
+const checkpointWatcher = ends("checkpoint-watcher", CheckpointWatcherRpcs, CheckpointWatcher)
+const treePlanner = ends("tree-planner", TreePlannerRpcs, TreePlanner)
+const proverPool = ends("prover-pool", ProverPoolRpcs, ProverPool)
+const proofExchange = ends("proof-exchange", ProofExchangeRpcs, ProofExchange)
+const feeController = ends("fee-controller", FeeControllerRpcs, FeeController)
+const settler = ends("settler", SettlerRpcs, Settler)
+const rewardAuditor = ends("reward-auditor", RewardAuditorRpcs, RewardAuditor)
+const nodeItself = ends("node", NodeRpcs, NodeService)
+
 /** The roles from wherever they are served. */
 export const connectRoles: Layer.Layer<Roles, never, RoleTransport> = Layer.mergeAll(
-  connectRole("checkpoint-watcher", CheckpointWatcherRpcs, CheckpointWatcher),
-  connectRole("tree-planner", TreePlannerRpcs, TreePlanner),
-  connectRole("prover-pool", ProverPoolRpcs, ProverPool),
-  connectRole("proof-exchange", ProofExchangeRpcs, ProofExchange),
-  connectRole("fee-controller", FeeControllerRpcs, FeeController),
-  connectRole("settler", SettlerRpcs, Settler),
-  connectRole("reward-auditor", RewardAuditorRpcs, RewardAuditor)
+  checkpointWatcher.client,
+  treePlanner.client,
+  proverPool.client,
+  proofExchange.client,
+  feeController.client,
+  settler.client,
+  rewardAuditor.client
 )
 
 /** A node of another process: its roles and itself, as clients. */
-export const connectNode: Layer.Layer<Roles | NodeService, never, RoleTransport> = Layer.merge(connectRoles, connectRole("node", NodeRpcs, NodeService))
+export const connectNode: Layer.Layer<Roles | NodeService, never, RoleTransport> = Layer.merge(connectRoles, nodeItself.client)
 
 /** Serves all of a node on a transport, for other processes. */
 export const serveNode: Layer.Layer<never, never, Roles | NodeService | RoleTransport> = Layer.mergeAll(
-  serveRole("checkpoint-watcher", CheckpointWatcherRpcs, CheckpointWatcher),
-  serveRole("tree-planner", TreePlannerRpcs, TreePlanner),
-  serveRole("prover-pool", ProverPoolRpcs, ProverPool),
-  serveRole("proof-exchange", ProofExchangeRpcs, ProofExchange),
-  serveRole("fee-controller", FeeControllerRpcs, FeeController),
-  serveRole("settler", SettlerRpcs, Settler),
-  serveRole("reward-auditor", RewardAuditorRpcs, RewardAuditor),
-  serveRole("node", NodeRpcs, NodeService)
+  checkpointWatcher.server,
+  treePlanner.server,
+  proverPool.server,
+  proofExchange.server,
+  feeController.server,
+  settler.server,
+  rewardAuditor.server,
+  nodeItself.server
 )
 
 /** A role as a supervised child: its service, the server in front of it, and its loops live and fail together. */
-const child = <Rpcs extends Parameters<typeof serveRole>[1] extends RpcGroup.RpcGroup<infer R> ? R : never, Self, R>(
-  name: RoleName,
-  group: RpcGroup.RpcGroup<Rpcs>,
-  tag: Context.Key<Self, RoleShape<RpcGroup.RpcGroup<Rpcs>>>,
+const child = <Self, R>(
+  { name, server }: { readonly name: RoleName; readonly server: Layer.Layer<never, never, Self | RoleTransport> },
   layer: Layer.Layer<Self, never, R>
 ): Child<Exclude<R, RoleFibers> | RoleTransport> => ({
   name,
-  start: Layer.build(serveRole(name, group, tag).pipe(Layer.provide(layer), Layer.provideMerge(RoleFibers.layer))).pipe(
+  start: Layer.build(server.pipe(Layer.provide(layer), Layer.provideMerge(RoleFibers.layer))).pipe(
     Effect.map((built) => Context.get(built, RoleFibers).failure)
   ) as Child<Exclude<R, RoleFibers> | RoleTransport>["start"]
 })
@@ -88,12 +102,12 @@ export const startRoles = (
     const roles = yield* Layer.build(Layer.merge(connectRoles, outbox))
     const gossip = Option.getOrElse(yield* Effect.serviceOption(ProofGossip), () => lonely)
     return yield* supervise<NodePorts | Roles | Outbox | ProofGossip | RoleTransport>([
-      child("checkpoint-watcher", CheckpointWatcherRpcs, CheckpointWatcher, CheckpointWatcher.layer),
-      child("prover-pool", ProverPoolRpcs, ProverPool, ProverPool.layer),
-      child("tree-planner", TreePlannerRpcs, TreePlanner, TreePlanner.layer),
-      child("proof-exchange", ProofExchangeRpcs, ProofExchange, ProofExchange.layer),
-      child("fee-controller", FeeControllerRpcs, FeeController, FeeController.layer),
-      child("settler", SettlerRpcs, Settler, Settler.layer),
-      child("reward-auditor", RewardAuditorRpcs, RewardAuditor, RewardAuditor.layer)
+      child(checkpointWatcher, CheckpointWatcher.layer),
+      child(proverPool, ProverPool.layer),
+      child(treePlanner, TreePlanner.layer),
+      child(proofExchange, ProofExchange.layer),
+      child(feeController, FeeController.layer),
+      child(settler, Settler.layer),
+      child(rewardAuditor, RewardAuditor.layer)
     ], options).pipe(Effect.provideContext(Context.add(roles, ProofGossip, gossip)))
   })
