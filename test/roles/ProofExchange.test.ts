@@ -139,20 +139,26 @@ describe("OC-1: nodes that exchange proofs", () => {
       for (const each of finished) assert.isAtLeast(each / blocks.size, 0.25)
     }).pipe(Effect.provide(world())))
 
+  /** A node that proves, one that hardly does, a proof that both have, and a stranger's voice among them. */
+  const proverAndReader = Effect.gen(function*() {
+    const { shout } = yield* MemoryNetwork
+    const prover = yield* start(1, fast)
+    const reader = yield* start(2, slow)
+    yield* pass(65)
+    const [proof] = yield* prover.store.proofsBeyond(BlockNumber.make(0))
+    return { proof: proof!, prover, reader, shout }
+  })
+
   virtual("OC-1: false proofs are verified once, and three of them are the end", () =>
     Effect.gen(function*() {
-      const { shout } = yield* MemoryNetwork
-      const prover = yield* start(1, fast)
-      const reader = yield* start(2, slow)
-      yield* pass(65)
-      const [proof] = yield* prover.store.proofsBeyond(BlockNumber.make(0))
+      const { proof, prover, reader, shout } = yield* proverAndReader
       const { blocks } = yield* (yield* ModelLedger).rollup
       assert.isAtLeast(blocks.length, 6)
       const before = (yield* Ref.get(reader.prover.verified)).length
       // Of a prover that has no proof of it yet: else it would be known, whatever its bytes are.
-      const stolen = { ...proof!.statement, leaves: [{ ...proof!.statement.leaves[0], prover: accounts[3]! }] }
+      const stolen = { ...proof.statement, leaves: [{ ...proof.statement.leaves[0], prover: accounts[3]! }] }
       for (let bit = 0; bit < 20; bit++) {
-        const bad = withBytes({ ...proof!, statement: stolen } as never, flipBit(proof!.bytes, bit))
+        const bad = withBytes({ ...proof, statement: stolen } as never, flipBit(proof.bytes, bit))
         yield* shout("liar", messageCodec.encode(proofMessage(bad)))
       }
       yield* pass(5)
@@ -167,13 +173,9 @@ describe("OC-1: nodes that exchange proofs", () => {
 
   virtual("OC-1: other bytes for what is known are not verified, and go no further", () =>
     Effect.gen(function*() {
-      const { shout } = yield* MemoryNetwork
-      const prover = yield* start(1, fast)
-      const reader = yield* start(2, slow)
-      yield* pass(65)
-      const [proof] = yield* prover.store.proofsBeyond(BlockNumber.make(0))
+      const { proof, reader, shout } = yield* proverAndReader
       const before = (yield* Ref.get(reader.prover.verified)).length
-      for (let bit = 0; bit < 200; bit++) yield* shout("liar", messageCodec.encode(proofMessage(withBytes(proof!, flipBit(proof!.bytes, bit)))))
+      for (let bit = 0; bit < 200; bit++) yield* shout("liar", messageCodec.encode(proofMessage(withBytes(proof, flipBit(proof.bytes, bit)))))
       yield* pass(5)
       assert.strictEqual((yield* Ref.get(reader.prover.verified)).length, before)
       const { gossip } = yield* viewOf(reader)
