@@ -2,12 +2,12 @@
  * A real EVM chain on this machine: anvil as a child process that ends when this process ends, however it ends.
  */
 import { Effect, FileSystem, Schema, type Scope } from "effect"
-import { spawn } from "node:child_process"
 import { existsSync } from "node:fs"
 import { delimiter, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { gunzipSync } from "node:zlib"
 import { createTestClient, http } from "viem"
+import { runWatched } from "../process/Watched.ts"
 
 /** A program that lignum runs is not where it is looked for. Install it, or name it by the variable. */
 export class BinaryMissing extends Schema.TaggedError<BinaryMissing>()("BinaryMissing", {
@@ -54,16 +54,6 @@ export const findBinary = (binary: string, variable: string): Effect.Effect<stri
     return found === undefined ? Effect.fail(new BinaryMissing({ binary, variable })) : Effect.succeed(found)
   })
 
-// Ends anvil when the pipe to us closes, which also happens when we are killed; and ends itself when anvil does.
-const watchdog = [
-  `exec 3<&0`,
-  `"$@" 3<&- & child=$!`,
-  `trap 'kill $child' TERM INT`,
-  `{ read -r _ <&3; kill $child; } 2>/dev/null & reader=$!`,
-  `wait $child`,
-  `kill $reader 2>/dev/null`
-].join("\n")
-
 /**
  * Starts a chain and stops it when the scope closes.
  *
@@ -78,15 +68,7 @@ export const start = Effect.fnUntraced(function*(options: {
   const binary = yield* findBinary("anvil", "LIGNUM_ANVIL")
   const flags = ["--host", "127.0.0.1", "--port", `${options.port}`, "--chain-id", `${options.chainId}`, "--hardfork", "osaka", "--enable-tx-gas-limit"]
   if (options.state !== undefined && existsSync(options.state)) flags.push("--load-state", options.state)
-  const child = yield* Effect.acquireRelease(
-    Effect.sync(() => spawn("sh", ["-c", watchdog, "sh", binary, ...flags], { stdio: ["pipe", "pipe", "pipe"] })),
-    (child) =>
-      Effect.callback<void>((resume) => {
-        if (child.exitCode !== null || child.signalCode !== null) return resume(Effect.void)
-        child.once("exit", () => resume(Effect.void))
-        child.stdin.end()
-      })
-  )
+  const child = yield* runWatched([binary, ...flags])
   const url = yield* Effect.callback<string, AnvilFailed>((resume) => {
     let output = ""
     const read = (chunk: Buffer) => {
