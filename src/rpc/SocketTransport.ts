@@ -24,6 +24,15 @@ interface Attendant {
   readonly gone: Deferred.Deferred<void>
 }
 
+/** Until what is to be sent has gone out, or will never. */
+const drained = (socket: TLSSocket): Effect.Effect<void> =>
+  Effect.suspend(() =>
+    !socket.writableNeedDrain ? Effect.void : Effect.callback<void>((resume) => {
+      const done = () => resume(Effect.void)
+      socket.once("drain", done).once("close", done)
+      return Effect.sync(() => socket.off("drain", done).off("close", done))
+    }))
+
 type Desk = SubscriptionRef.SubscriptionRef<Attendant | undefined>
 
 /** Takes connections in for everything that is served here; answers where. */
@@ -36,8 +45,9 @@ const makeServe = Effect.fnUntraced(function*(secret: Secret, at: Address, limit
 
   yield* server.run((socket) =>
     Effect.gen(function*() {
-      const { alpnProtocol } = Option.getOrThrow(yield* Effect.serviceOption(NodeSocket.NetSocket)) as TLSSocket
-      const desk = desks.get(serviceOf(String(alpnProtocol))!)!
+      const tls = Option.getOrThrow(yield* Effect.serviceOption(NodeSocket.NetSocket)) as TLSSocket
+      const service = serviceOf(String(tls.alpnProtocol))!
+      const desk = desks.get(service)!
       const attendant = yield* SubscriptionRef.changes(desk).pipe(
         Stream.filter((one) => one !== undefined),
         Stream.runHead,
@@ -45,7 +55,7 @@ const makeServe = Effect.fnUntraced(function*(secret: Secret, at: Address, limit
         Effect.map(Option.flatten)
       )
       if (Option.isNone(attendant)) return
-      yield* Effect.raceFirst(attendant.value.attend(limitMessages(socket, `a client of the ${serviceOf(String(alpnProtocol))}`)), Deferred.await(attendant.value.gone))
+      yield* Effect.raceFirst(attendant.value.attend(limitMessages(socket, `a client of the ${service}`, drained(tls))), Deferred.await(attendant.value.gone))
     }).pipe(Effect.scoped, Effect.ignoreCause)
   ).pipe(Effect.forkScoped)
 
