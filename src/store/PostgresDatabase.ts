@@ -2,7 +2,7 @@
  * The database that an operator's hosts share: Postgres. It may be restarted, and connections may break, at any time.
  */
 import { PgClient } from "@effect/sql-pg"
-import { Cause, Context, Effect, Exit, Layer, Queue, Redacted, Schedule, Schema, type Scope } from "effect"
+import { Cause, Context, Effect, Layer, Queue, Redacted, Schedule, Schema } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { SqlClient, SqlError } from "effect/sql"
 import { Database, type News, type Topic, topics } from "./Database.ts"
