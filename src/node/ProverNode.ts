@@ -4,6 +4,9 @@
 import { Context, Effect, Layer, Option, type Scope } from "effect"
 import type { Rpc, RpcGroup } from "effect/rpc"
 import { lonely, ProofGossip } from "../gossip/ProofGossip.ts"
+import { JobsDesk, JobsRpcs } from "../jobs/JobsDesk.ts"
+import { Jobs, OutputCheck } from "../jobs/Jobs.ts"
+import { ProvingWorker } from "../jobs/ProvingWorker.ts"
 import { L1 } from "../l1/L1.ts"
 import { LedgerSource } from "../ledger/LedgerSource.ts"
 import { ProofSystem } from "../proofs/ProofSystem.ts"
@@ -23,7 +26,7 @@ import { NodeRpcs, NodeService } from "./NodeService.ts"
 import { type Child, supervise, type Supervisor, type SupervisorOptions } from "./Supervisor.ts"
 
 /** What every role stands on. */
-export type NodePorts = L1 | LedgerSource | ProofSystem | Store | SettlerOptions | FeeOptions
+export type NodePorts = L1 | LedgerSource | ProofSystem | Store | Jobs | OutputCheck | SettlerOptions | FeeOptions
 
 /** All roles as clients. */
 export type Roles = CheckpointWatcher | TreePlanner | ProverPool | ProofExchange | FeeController | Settler | RewardAuditor
@@ -43,6 +46,8 @@ const feeController = ends("fee-controller", FeeControllerRpcs, FeeController)
 const settler = ends("settler", SettlerRpcs, Settler)
 const rewardAuditor = ends("reward-auditor", RewardAuditorRpcs, RewardAuditor)
 const nodeItself = ends("node", NodeRpcs, NodeService)
+/** Its jobs, for the operator. */
+export const jobsDesk = ends("jobs", JobsRpcs, JobsDesk)
 
 /** The roles from wherever they are served. */
 export const connectRoles: Layer.Layer<Roles, never, RoleTransport> = Layer.mergeAll(
@@ -59,7 +64,7 @@ export const connectRoles: Layer.Layer<Roles, never, RoleTransport> = Layer.merg
 export const connectNode: Layer.Layer<Roles | NodeService, never, RoleTransport> = Layer.merge(connectRoles, nodeItself.client)
 
 /** Serves all of a node on a transport, for other processes. */
-export const serveNode: Layer.Layer<never, never, Roles | NodeService | RoleTransport> = Layer.mergeAll(
+export const serveNode: Layer.Layer<never, never, Roles | NodeService | Jobs | RoleTransport> = Layer.mergeAll(
   checkpointWatcher.server,
   treePlanner.server,
   proverPool.server,
@@ -67,7 +72,8 @@ export const serveNode: Layer.Layer<never, never, Roles | NodeService | RoleTran
   feeController.server,
   settler.server,
   rewardAuditor.server,
-  nodeItself.server
+  nodeItself.server,
+  Layer.provide(jobsDesk.server, JobsDesk.layer)
 )
 
 /** A role as a supervised child: its service, the server in front of it, and its loops live and fail together. */
@@ -80,6 +86,12 @@ const child = <Self, R>(
     Effect.map((built) => Context.get(built, RoleFibers).failure)
   ) as Child<Exclude<R, RoleFibers> | RoleTransport>["start"]
 })
+
+/** The host's proving worker as a child: no role, but what the pool's jobs are done by. */
+const provingWorker: Child<Jobs | ProofSystem> = {
+  name: "proving-worker",
+  start: Effect.map(Layer.build(Layer.provideMerge(ProvingWorker.layer, RoleFibers.layer)), (built) => Context.get(built, RoleFibers).failure)
+}
 
 /** Below the roles, so that none of them takes it along when it fails: all that matters of it is in the store. */
 const outbox: Layer.Layer<Outbox, never, L1 | Store | SettlerOptions> = Outbox.layer.pipe(
@@ -115,9 +127,9 @@ export const roleSurroundings: Effect.Effect<Context.Context<RoleSurroundings>, 
   return Context.add(roles, ProofGossip, gossip)
 })
 
-/** Starts the seven roles and keeps them running until the scope closes. */
+/** Starts the proving worker and the seven roles, and keeps them running until the scope closes. */
 export const startRoles = (
   options: SupervisorOptions = supervision
 ): Effect.Effect<Supervisor, never, NodePorts | RoleTransport | Scope.Scope> =>
   Effect.flatMap(roleSurroundings, (surroundings) =>
-    supervise<NodePorts | RoleSurroundings | RoleTransport>(roleChildren, options).pipe(Effect.provideContext(surroundings)))
+    supervise<NodePorts | RoleSurroundings | RoleTransport>([provingWorker, ...roleChildren], options).pipe(Effect.provideContext(surroundings)))

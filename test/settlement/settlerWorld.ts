@@ -27,7 +27,7 @@ import { AuditorOptions, RewardAuditor } from "../../src/roles/RewardAuditor.ts"
 import { Settler, SettlerOptions } from "../../src/roles/Settler.ts"
 import * as MemoryTransport from "../../src/rpc/MemoryTransport.ts"
 import { layerSqlite } from "../../src/store/Sqlite.ts"
-import * as SqliteStore from "../../src/store/SqliteStore.ts"
+import * as SqlStore from "../../src/store/SqlStore.ts"
 import { fixedLedger } from "./fixedLedger.ts"
 import { eventually } from "./realNode.ts"
 
@@ -68,6 +68,7 @@ const instantProofs = Layer.effect(ProofSystem, Effect.gen(function*() {
   const unprovable = yield* Unprovable
   return ProofSystem.of({
     id: "groth16",
+    verifyingKeys: `0x${"00".repeat(32)}`,
     capacity: 2,
     mergeWork: false,
     maxLeaves: 16,
@@ -156,7 +157,7 @@ export const startNode = Effect.fnUntraced(function*(
       ledger.layer,
       MemoryTransport.layer,
       instantProofs,
-      SqliteStore.layer.pipe(Layer.provide(layerSqlite(":memory:"))),
+      SqlStore.layer.pipe(Layer.provide(layerSqlite(":memory:"))),
       Layer.succeed(SettlerOptions, {
         blocksPerUpdate: 2,
         maxBlocks: 4,
