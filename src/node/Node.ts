@@ -15,7 +15,7 @@ import * as SocketTransport from "../rpc/SocketTransport.ts"
 import { layerSqlite } from "../store/Sqlite.ts"
 import * as SqlStore from "../store/SqlStore.ts"
 import type { NodeConfig } from "./NodeConfig.ts"
-import { type Costs, NodeService } from "./NodeService.ts"
+import { type Costs, NodeService, setCosts } from "./NodeService.ts"
 import { KeysForeign, l1Port, ledgerPort, peersPort, provingSystem, readL1Key, roleOptions } from "./Ports.ts"
 import { connectRoles, type Roles, serveNode, startRoles } from "./ProverNode.ts"
 
@@ -81,7 +81,7 @@ export const startNode = Effect.fnUntraced(function*(config: NodeConfig) {
   const node = roles.pipe(Context.merge(ports), Context.merge(options))
   const supervisor = yield* Effect.provideContext(startRoles(), node)
   const { account } = Context.get(node, L1)
-  const service = yield* Effect.provideContext(NodeService.make(account, supervisor, costs), node)
+  const service = yield* Effect.provideContext(NodeService.make(account, supervisor, setCosts(costs)), node)
   yield* openDoors(config, Context.add(roles, NodeService, service))
   yield* Effect.logInfo(`prover ${account} runs`)
   return { account, supervisor }
