@@ -13,6 +13,7 @@ import { RoleTransport } from "../rpc/RoleTransport.ts"
 import { Address as SocketAddress, readSecret } from "../rpc/SecureSocket.ts"
 import * as SocketTransport from "../rpc/SocketTransport.ts"
 import { layerSqlite } from "../store/Sqlite.ts"
+import * as SqliteDatabase from "../store/SqliteDatabase.ts"
 import * as SqlStore from "../store/SqlStore.ts"
 import type { NodeConfig } from "./NodeConfig.ts"
 import { type Costs, NodeService, setCosts } from "./NodeService.ts"
@@ -50,7 +51,7 @@ const portsOf = Effect.fnUntraced(function*(config: NodeConfig) {
     l1Port(l1.url, deployment, privateKey),
     ledgerPort(ledger, yield* readSecret(ledger.secretFile)),
     gossip === undefined ? Layer.empty : peersPort(gossip, { identityFile: join(config.data, "peer.key") }, deployment, privateKey),
-    SqlStore.layer.pipe(Layer.provide(layerSqlite(join(config.data, "node.db"), { exclusive: true, busyTimeout: "1 second" }))),
+    SqlStore.layer.pipe(Layer.provide(SqliteDatabase.layer), Layer.provide(layerSqlite(join(config.data, "node.db"), { exclusive: true, busyTimeout: "1 second" }))),
     Layer.succeedContext(system)
   )
 })

@@ -2,8 +2,8 @@
  * Attempts at jobs, and the jobs that are quarantined (ND-4).
  */
 import { Clock, Effect, Option, Schema } from "effect"
-import { SqlClient } from "effect/sql"
-import { reading, SqlInteger } from "./Rows.ts"
+import { Database } from "./Database.ts"
+import { reading, SqlInteger, withoutNews } from "./Rows.ts"
 import { AttemptOutcome, Quarantined } from "./Store.ts"
 
 /** A job that failed so often since others succeeded is quarantined (ND-4): the fault is with the job. */
@@ -25,23 +25,22 @@ const readAttempts = reading(Schema.Struct({ job: Schema.String, attempt: SqlInt
 
 /** Leases that a former process left open are closed as lost. */
 export const attemptTables = Effect.gen(function*() {
-  const sql = yield* SqlClient.SqlClient
-  yield* Effect.orDie(sql`UPDATE attempts SET outcome = 'lost', reason = 'the node stopped' WHERE outcome = 'running'`)
+  const { commit, read, sql } = yield* Database
+  yield* Effect.orDie(commit(withoutNews(sql`UPDATE attempts SET outcome = 'lost', reason = 'the node stopped' WHERE outcome = 'running'`)))
 
   const quarantined = (job: string) =>
     Effect.map(
-      readQuarantine(sql`SELECT reason, (SELECT count(*) FROM attempts WHERE job = ${job}) AS attempts FROM quarantine WHERE job = ${job}`),
+      readQuarantine(read(sql`SELECT reason, (SELECT count(*) FROM attempts WHERE job = ${job}) AS attempts FROM quarantine WHERE job = ${job}`)),
       ([row]) => new Quarantined({ job, ...row! })
     )
 
-  const quarantine = Effect.fn("Store.quarantine")(function*(job: string, reason: string) {
-    yield* sql`INSERT INTO quarantine (job, reason) VALUES (${job}, ${reason}) ON CONFLICT DO NOTHING`
-  }, Effect.orDie)
+  const quarantine = Effect.fn("Store.quarantine")((job: string, reason: string) =>
+    Effect.asVoid(Effect.orDie(commit(withoutNews(sql`INSERT INTO quarantine (job, reason) VALUES (${job}, ${reason}) ON CONFLICT DO NOTHING`)))))
 
   return {
     beginAttempt: Effect.fn("Store.beginAttempt")(function*(job: string) {
       const now = yield* Clock.currentTimeMillis
-      const attempt = yield* sql.withTransaction(Effect.gen(function*() {
+      const attempt = yield* commit(withoutNews(Effect.gen(function*() {
         const [before] = yield* readCounts(sql`
           SELECT count(*) AS attempts, count(*) FILTER (WHERE outcome = 'failed') AS failures, count(*) FILTER (WHERE outcome = 'lost') AS losses,
             count(*) FILTER (WHERE outcome = 'failed' AND started_at < coalesce(
@@ -58,16 +57,16 @@ export const attemptTables = Effect.gen(function*() {
         }
         yield* sql`INSERT INTO attempts (job, attempt, started_at, outcome, reason) VALUES (${job}, ${attempts + 1}, ${now}, 'running', '')`
         return Option.some(attempts + 1)
-      })).pipe(Effect.orDie)
+      }))).pipe(Effect.orDie)
       return Option.isSome(attempt) ? attempt.value : yield* yield* quarantined(job)
     }),
 
     endAttempt: Effect.fn("Store.endAttempt")(function*(job: string, attempt: number, outcome: AttemptOutcome, reason: string) {
-      yield* sql`UPDATE attempts SET outcome = ${outcome}, reason = ${reason}
-        WHERE job = ${job} AND attempt = ${attempt} AND outcome = 'running'`
+      yield* commit(withoutNews(sql`UPDATE attempts SET outcome = ${outcome}, reason = ${reason}
+        WHERE job = ${job} AND attempt = ${attempt} AND outcome = 'running'`))
     }, Effect.orDie),
 
     quarantine,
-    attempts: readAttempts(sql`SELECT job, attempt, outcome FROM attempts ORDER BY job, attempt`)
+    attempts: readAttempts(read(sql`SELECT job, attempt, outcome FROM attempts ORDER BY job, attempt`))
   }
 })

@@ -27,6 +27,7 @@ import { AuditorOptions, RewardAuditor } from "../../src/roles/RewardAuditor.ts"
 import { Settler, SettlerOptions } from "../../src/roles/Settler.ts"
 import * as MemoryTransport from "../../src/rpc/MemoryTransport.ts"
 import { layerSqlite } from "../../src/store/Sqlite.ts"
+import * as SqliteDatabase from "../../src/store/SqliteDatabase.ts"
 import * as SqlStore from "../../src/store/SqlStore.ts"
 import { fixedLedger } from "./fixedLedger.ts"
 import { eventually } from "./realNode.ts"
@@ -157,7 +158,7 @@ export const startNode = Effect.fnUntraced(function*(
       ledger.layer,
       MemoryTransport.layer,
       instantProofs,
-      SqlStore.layer.pipe(Layer.provide(layerSqlite(":memory:"))),
+      SqlStore.layer.pipe(Layer.provide(SqliteDatabase.layer), Layer.provide(layerSqlite(":memory:"))),
       Layer.succeed(SettlerOptions, {
         blocksPerUpdate: 2,
         maxBlocks: 4,
