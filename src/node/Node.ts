@@ -9,6 +9,8 @@ import { devnetSchedule } from "../domain/ProverGasSchedule.ts"
 import { type HintDomain, HintSigner, makeHintSigner } from "../gossip/HintSignature.ts"
 import * as Libp2pGossip from "../gossip/Libp2pGossip.ts"
 import { type Deployment, readDeployment } from "../l1/Deploy.ts"
+import { BigFrom } from "../jobs/ProofJobs.ts"
+import type { Jobs } from "../jobs/Jobs.ts"
 import { L1PollInterval } from "../l1/Follower.ts"
 import { L1 } from "../l1/L1.ts"
 import { makeL1GasPrice } from "../l1/L1GasPrice.ts"
@@ -16,7 +18,7 @@ import * as ViemL1 from "../l1/ViemL1.ts"
 import * as RemoteLedger from "../ledger/RemoteLedger.ts"
 import { loadKeys } from "../proofs/CircuitKeys.ts"
 import * as Groth16 from "../proofs/Groth16.ts"
-import { verifyingKeysHash } from "../proofs/VerifierKeys.ts"
+import { ProofSystem } from "../proofs/ProofSystem.ts"
 import { FeeController, FeeControllerRpcs, FeeOptions } from "../roles/FeeController.ts"
 import { SettlerOptions } from "../roles/Settler.ts"
 import { PlannerOptions } from "../roles/TreePlanner.ts"
@@ -27,11 +29,13 @@ import { PrivateFileUnusable, readPrivateFile } from "../rpc/PrivateFile.ts"
 import { RoleTransport } from "../rpc/RoleTransport.ts"
 import { Address as SocketAddress, readSecret } from "../rpc/SecureSocket.ts"
 import * as SocketTransport from "../rpc/SocketTransport.ts"
-import { layerSqlite } from "../store/Sqlite.ts"
-import * as SqlStore from "../store/SqlStore.ts"
+import { embeddedStore } from "./EmbeddedStore.ts"
 import type { NodeConfig } from "./NodeConfig.ts"
 import { type Costs, NodeService } from "./NodeService.ts"
 import { connectRoles, type Roles, serveNode, startRoles } from "./ProverNode.ts"
+
+/** The database in a node's data folder. */
+export const storeFile = "node.db"
 
 /** Where, in its data folder, a node says at which address its roles can be asked, for as long as it runs. */
 export const rpcFile = "rpc.json"
@@ -76,7 +80,7 @@ const provingOf = ({ proving }: NodeConfig) =>
       niceness: proving.niceness,
       ...(proving.command === undefined ? {} : { externalProver: { command: proving.command } })
     })
-    return { system: yield* Layer.build(layer), hash: verifyingKeysHash({ block: keys.block.verifyingKey, ancestry: keys.ancestry.verifyingKey }) }
+    return yield* Layer.build(layer)
   })
 
 /** The other provers, and the signature that makes them listen. */
@@ -93,8 +97,8 @@ const portsOf = Effect.fnUntraced(function*(config: NodeConfig) {
   const { l1, ledger, proving } = config
   const privateKey = yield* readL1Key(l1.keyFile)
   // Workers load the keys while the deployment is waited for.
-  const [{ hash, system }, deployment] = yield* Effect.all([provingOf(config), awaitDeployment(l1)], { concurrency: 2 })
-  if (hash !== deployment.verifyingKeys) return yield* new KeysForeign({ keys: proving.keys, addressesFile: l1.addressesFile })
+  const [system, deployment] = yield* Effect.all([provingOf(config), awaitDeployment(l1)], { concurrency: 2 })
+  if (Context.get(system, ProofSystem).verifyingKeys !== deployment.verifyingKeys) return yield* new KeysForeign({ keys: proving.keys, addressesFile: l1.addressesFile })
   const transport = SocketTransport.connecting({ secret: yield* readSecret(ledger.secretFile), locate: Effect.succeed(ledger) })
   return Layer.mergeAll(
     Layer.provide(ViemL1.layer, Layer.succeed(ViemL1.ViemL1Options, {
@@ -105,13 +109,12 @@ const portsOf = Effect.fnUntraced(function*(config: NodeConfig) {
     })),
     Layer.provide(RemoteLedger.layer, Layer.succeed(RoleTransport, transport)),
     peersOf(config, deployment, privateKey),
-    SqlStore.layer.pipe(Layer.provide(layerSqlite(join(config.data, "node.db"), { exclusive: true, busyTimeout: "1 second" }))),
-    Layer.succeedContext(system)
+    Layer.provideMerge(embeddedStore(join(config.data, storeFile), { exclusive: true, busyTimeout: "1 second" }), Layer.succeedContext(system))
   )
 })
 
 /** What the roles are told of the operator's decisions. */
-const optionsOf = Effect.fnUntraced(function*({ flagging, l1, rollup, settling, work }: NodeConfig, costs: Costs) {
+const optionsOf = Effect.fnUntraced(function*({ flagging, l1, proving, rollup, settling, work }: NodeConfig, costs: Costs) {
   const { parameters } = rollup
   return Context.make(L1PollInterval, l1.pollInterval).pipe(
     Context.add(PlannerOptions, {
@@ -122,6 +125,7 @@ const optionsOf = Effect.fnUntraced(function*({ flagging, l1, rollup, settling, 
       peers: work.peers,
       hints: defaultHintRules
     }),
+    Context.add(BigFrom, proving.bigFrom),
     Context.add(SettlerOptions, {
       ...settling,
       parameters,
@@ -153,7 +157,7 @@ const optionsOf = Effect.fnUntraced(function*({ flagging, l1, rollup, settling, 
 })
 
 /** Opens the doors that the configuration asks for; behind them are the roles, and the node as a whole. */
-const openDoors = Effect.fnUntraced(function*(config: NodeConfig, roles: Context.Context<Roles | NodeService>) {
+const openDoors = Effect.fnUntraced(function*(config: NodeConfig, roles: Context.Context<Roles | NodeService | Jobs>) {
   if (config.quotePort !== undefined) {
     const url = yield* Effect.provideContext(openDoor(FeeControllerRpcs, FeeController, config.quotePort), roles)
     yield* Effect.logInfo(`the node answers quotes at ${url}`)
@@ -179,7 +183,7 @@ export const startNode = Effect.fnUntraced(function*(config: NodeConfig) {
   const supervisor = yield* Effect.provideContext(startRoles(), node)
   const { account } = Context.get(node, L1)
   const service = yield* Effect.provideContext(NodeService.make(account, supervisor, costs), node)
-  yield* openDoors(config, Context.add(roles, NodeService, service))
+  yield* openDoors(config, Context.add(node, NodeService, service))
   yield* Effect.logInfo(`prover ${account} runs`)
   return { account, supervisor }
 })

@@ -3,7 +3,6 @@
  */
 import { Effect, Layer } from "effect"
 import type { SqlClient } from "effect/sql"
-import { attemptTables } from "./AttemptTables.ts"
 import { outgoingTables } from "./OutgoingTables.ts"
 import { proofTables } from "./ProofTables.ts"
 import { Store } from "./Store.ts"
@@ -13,6 +12,6 @@ export const layer: Layer.Layer<Store, never, SqlClient.SqlClient> = Layer.effec
   Store,
   Effect.gen(function*() {
     yield* makeStoreTables
-    return Store.of({ ...(yield* proofTables), ...(yield* attemptTables), ...(yield* outgoingTables) })
+    return Store.of({ ...(yield* proofTables), ...(yield* outgoingTables) })
   })
 )
