@@ -11,19 +11,16 @@ import { awaitDeployment } from "../node/Node.ts"
 import type { ClusterConfig, HostRole, NodeConfig, ProvingConfig } from "../node/NodeConfig.ts"
 import { type Costs, NodeRpcs, NodeService, setCosts } from "../node/NodeService.ts"
 import { KeysForeign, l1Port, ledgerPort, peersPort, provingSystem, readL1Key, roleOptions } from "../node/Ports.ts"
-import type { Roles } from "../node/ProverNode.ts"
-import type { Child } from "../node/Supervisor.ts"
 import { ProofSystem } from "../proofs/ProofSystem.ts"
 import { FeeController, FeeControllerRpcs } from "../roles/FeeController.ts"
 import { openDoor } from "../rpc/HttpDoor.ts"
 import { serveRole } from "../rpc/RoleService.ts"
-import type { RoleTransport } from "../rpc/RoleTransport.ts"
 import { readSecret } from "../rpc/SecureSocket.ts"
 import { Database } from "../store/Database.ts"
 import * as PostgresDatabase from "../store/PostgresDatabase.ts"
 import { RoleStatus } from "./RoleStatus.ts"
 import * as SharedConfig from "./SharedConfig.ts"
-import { type ControlPorts, type HostPorts, startHost } from "./startHost.ts"
+import { type ControlChild, startHost } from "./startHost.ts"
 
 /** What is a host's own. */
 export interface HostSettings extends Pick<ClusterConfig, "name" | "listen" | "advertise" | "roles" | "cores" | "memory" | "sizes" | "drainWithin"> {
@@ -60,7 +57,7 @@ const controlKey = Effect.fnUntraced(function*(settings: HostSettings, account: 
 })
 
 /** What is served beside the roles, wherever: the operator's node as a whole, and quotes for anybody on that machine. */
-const nodeItself = ({ account, quotePort }: SharedConfig.SharedConfig): Child<ControlPorts | HostPorts | Roles | RoleStatus | RoleTransport> => ({
+const nodeItself = ({ account, quotePort }: SharedConfig.SharedConfig): ControlChild => ({
   name: "node",
   start: Effect.gen(function*() {
     const { changes } = yield* RoleStatus
@@ -93,8 +90,8 @@ const start = Effect.fnUntraced(function*(settings: HostSettings, config: Shared
   const { deployment, gossip, l1, ledger, peerKey } = config
   const key = yield* controlKey(settings, config.account)
   const proves = has(settings, "prover")
-  const { hash, system } = yield* provingSystem({ ...settings.proving, workers: proves ? settings.proving.workers : 0 })
-  if (hash !== deployment.verifyingKeys) return yield* new KeysForeign({ keys: settings.proving.keys, contracts: "the operator" })
+  const system = yield* provingSystem({ ...settings.proving, workers: proves ? settings.proving.workers : 0 })
+  if (Context.get(system, ProofSystem).verifyingKeys !== deployment.verifyingKeys) return yield* new KeysForeign({ keys: settings.proving.keys, contracts: "the operator" })
   const machine = yield* ProvingHost
   return yield* startHost({
     ...settings,

@@ -2,15 +2,14 @@
  * A host: one process of an operator's cluster. It has control roles, if it has what they stand on, and proves, if it offers to.
  */
 import { Context, Deferred, type Duration, Effect, Fiber, Layer, type Redacted, type Scope } from "effect"
-import type { HintSigner } from "../gossip/HintSignature.ts"
-import { ProofGossip } from "../gossip/ProofGossip.ts"
+import type { ProofGossip } from "../gossip/ProofGossip.ts"
 import type { Jobs, OutputCheck } from "../jobs/Jobs.ts"
 import { proofCheck } from "../jobs/ProofJobs.ts"
 import { ProvingHost, ProvingWorker } from "../jobs/ProvingWorker.ts"
 import * as SqlJobs from "../jobs/SqlJobs.ts"
 import type { L1 } from "../l1/L1.ts"
 import type { LedgerSource } from "../ledger/LedgerSource.ts"
-import { connectRoles, roleChildren, type Roles, roleSurroundings, supervision } from "../node/ProverNode.ts"
+import { connectRoles, type NodePorts, roleChildren, type Roles, type RoleSurroundings, roleSurroundings, supervision } from "../node/ProverNode.ts"
 import { type Child, type RestartLimitReached, supervise } from "../node/Supervisor.ts"
 import { ProofSystem } from "../proofs/ProofSystem.ts"
 import type { FeeOptions } from "../roles/FeeController.ts"
@@ -45,15 +44,18 @@ export interface HostOptions<E = never> {
   readonly control?: {
     readonly ports: Layer.Layer<ControlPorts, E, Database>
     /** The network of other provers, built where the proof exchange is; without it, the operator works alone. */
-    readonly gossip?: Layer.Layer<ProofGossip | HintSigner, { readonly message: string }> | undefined
+    readonly gossip?: Layer.Layer<ProofGossip, { readonly message: string }> | undefined
     /** Runs at one host with control roles at a time, beside the roles. */
-    readonly beside?: ReadonlyArray<Child<ControlPorts | HostPorts | Roles | RoleStatus | RoleTransport>>
+    readonly beside?: ReadonlyArray<ControlChild>
   } | undefined
   /** What it offers to prove with its `ProofSystem`; nothing if not given. */
   readonly proving?: Omit<ProvingHost, "name"> | undefined
   /** For how long it goes on with what it proves when it is told to stop; then it gives the rest back. */
   readonly drainWithin: Duration.Input
 }
+
+/** What runs at one control host at a time. */
+export type ControlChild = Child<NodePorts | RoleSurroundings | RoleTransport | RoleStatus | HostPorts>
 
 export interface Host {
   /** Where others reach it. */
@@ -91,7 +93,7 @@ const startWorker = Effect.fnUntraced(function*(drainWithin: Duration.Input) {
 })
 
 /** A role, with the network of other provers built where it is. */
-const withGossip = <R>(child: Child<R>, gossip: Layer.Layer<ProofGossip | HintSigner, { readonly message: string }>): Child<R> => ({
+const withGossip = <R>(child: Child<R>, gossip: Layer.Layer<ProofGossip, { readonly message: string }>): Child<R> => ({
   ...child,
   start: Effect.flatMap(Layer.build(gossip), (built) => Effect.provideContext(child.start, built))
 })
@@ -99,8 +101,8 @@ const withGossip = <R>(child: Child<R>, gossip: Layer.Layer<ProofGossip | HintSi
 const startControl = Effect.fnUntraced(function*<E>({ beside = [], gossip, ports }: NonNullable<HostOptions<E>["control"]>) {
   const built = yield* Layer.build(ports)
   const surroundings = yield* Effect.provideContext(roleSurroundings, built)
-  const children = roleChildren.map((child) => child.name === "proof-exchange" && gossip !== undefined ? withGossip(child, gossip) : child)
-  yield* Layer.build(Layer.mergeAll(Layer.empty, ...[...children, ...beside].map(controlRole))).pipe(
+  const roles: ReadonlyArray<ControlChild> = roleChildren.map((child) => child.name === "proof-exchange" && gossip !== undefined ? withGossip(child, gossip) : child)
+  yield* Effect.forEach([...roles, ...beside], (child) => Layer.build(controlRole(child)), { discard: true }).pipe(
     Effect.provideContext(Context.merge(built, surroundings))
   )
 })
