@@ -43,9 +43,9 @@ type Answer = Parameters<typeof ProofGossip.Service["serve"]>[0]
 export const make = Effect.fnUntraced(function*(
   options: Libp2pGossipOptions
 ): Effect.fn.Return<typeof ProofGossip.Service, GossipUnavailable | IdentityUnusable | AddressMalformed, Scope.Scope> {
-  const { fetch: times, identityFile } = options
+  const { fetch: times, identity, identityFile } = options
   const bootstrap = yield* Effect.forEach(options.bootstrap, parseAddress)
-  const privateKey = yield* identityFile === undefined ? ephemeralIdentity : loadIdentity(identityFile)
+  const privateKey = identity ?? (yield* identityFile === undefined ? ephemeralIdentity : loadIdentity(identityFile))
   const self = idOf(peerIdFromPrivateKey(privateKey))
   const topic = topicOf(options.domain)
   const run = yield* FiberSet.makeRuntime<never, void, never>()

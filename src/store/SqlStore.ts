@@ -2,7 +2,6 @@
  * The store in an SQL database: the file of SQLite that a lone node has for itself, or the Postgres that an operator's hosts share.
  */
 import { Effect, Layer } from "effect"
-import { attemptTables } from "./AttemptTables.ts"
 import type { Database } from "./Database.ts"
 import { outgoingTables } from "./OutgoingTables.ts"
 import { proofTables } from "./ProofTables.ts"
@@ -13,6 +12,6 @@ export const layer: Layer.Layer<Store, never, Database> = Layer.effect(
   Store,
   Effect.gen(function*() {
     yield* makeStoreTables
-    return Store.of({ ...(yield* proofTables), ...(yield* attemptTables), ...(yield* outgoingTables) })
+    return Store.of({ ...(yield* proofTables), ...(yield* outgoingTables) })
   })
 )

@@ -17,6 +17,8 @@ import { defaultParameters, type ProtocolParameters } from "../../src/domain/Pro
 import { rewardVaultAbi, stateUpdateAbi } from "../../src/l1/abi.ts"
 import { encodeUpdate } from "../../src/l1/Calls.ts"
 import type { L1Event } from "../../src/l1/Events.ts"
+import { proofCheck } from "../../src/jobs/ProofJobs.ts"
+import * as SqlJobs from "../../src/jobs/SqlJobs.ts"
 import { L1PollInterval } from "../../src/l1/Follower.ts"
 import { L1 } from "../../src/l1/L1.ts"
 import { devnetPriceRule } from "../../src/ledger/DevnetLedgerConfig.ts"
@@ -70,6 +72,7 @@ const instantProofs = Layer.effect(ProofSystem, Effect.gen(function*() {
   const unprovable = yield* Unprovable
   return ProofSystem.of({
     id: "groth16",
+    verifyingKeys: `0x${"00".repeat(32)}`,
     capacity: 2,
     mergeWork: false,
     maxLeaves: 16,
@@ -164,8 +167,11 @@ export const startNode = Effect.fnUntraced(function*(
       Layer.succeed(L1, world.l1),
       ledger.layer,
       MemoryTransport.layer,
-      instantProofs,
-      SqlStore.layer.pipe(Layer.provide(database)),
+      Layer.merge(SqlStore.layer, SqlJobs.layer).pipe(
+        Layer.provideMerge(proofCheck),
+        Layer.provideMerge(instantProofs),
+        Layer.provide(database)
+      ),
       Layer.succeed(SettlerOptions, {
         blocksPerUpdate: 2,
         maxBlocks: 4,

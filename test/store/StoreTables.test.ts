@@ -26,6 +26,8 @@ describe("the tables of the store", () => {
           yield* sql`DROP TABLE variants`
           yield* sql`DROP TABLE expected_credits`
           yield* sql`DROP TABLE outgoing`
+          yield* sql`CREATE TABLE attempts (job TEXT NOT NULL)`
+          yield* sql`CREATE TABLE quarantine (job TEXT NOT NULL)`
           yield* sql`DELETE FROM migrations WHERE migration_id > 2`
           yield* sql`CREATE TABLE submissions (
             hash TEXT PRIMARY KEY, to_number INTEGER NOT NULL, nonce INTEGER NOT NULL, state TEXT NOT NULL, body TEXT NOT NULL

@@ -1,6 +1,7 @@
 /**
  * How a node takes part in gossip over libp2p.
  */
+import type { PrivateKey } from "@libp2p/interface"
 import type { Duration } from "effect"
 import type { HintDomain } from "../HintSignature.ts"
 import { defaultReception, type ReceptionOptions } from "../Reception.ts"
@@ -11,6 +12,8 @@ export interface Libp2pGossipOptions {
   readonly domain: HintDomain
   /** The file of the key that gives this node its peer id; without one it gets a new id at each start. */
   readonly identityFile?: string
+  /** That key itself, in the place of its file. */
+  readonly identity?: PrivateKey
   /** Where it listens, as multiaddresses. */
   readonly listen: ReadonlyArray<string>
   /** Peers that it holds on to, as multiaddresses. Without any it can be surrounded by one that has many names. */
