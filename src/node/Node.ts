@@ -28,7 +28,8 @@ import { RoleTransport } from "../rpc/RoleTransport.ts"
 import { Address as SocketAddress, readSecret } from "../rpc/SecureSocket.ts"
 import * as SocketTransport from "../rpc/SocketTransport.ts"
 import { layerSqlite } from "../store/Sqlite.ts"
-import * as SqliteStore from "../store/SqliteStore.ts"
+import * as SqliteDatabase from "../store/SqliteDatabase.ts"
+import * as SqlStore from "../store/SqlStore.ts"
 import type { NodeConfig } from "./NodeConfig.ts"
 import { type Costs, NodeService } from "./NodeService.ts"
 import { connectRoles, type Roles, serveNode, startRoles } from "./ProverNode.ts"
@@ -105,7 +106,7 @@ const portsOf = Effect.fnUntraced(function*(config: NodeConfig) {
     })),
     Layer.provide(RemoteLedger.layer, Layer.succeed(RoleTransport, transport)),
     peersOf(config, deployment, privateKey),
-    SqliteStore.layer.pipe(Layer.provide(layerSqlite(join(config.data, "node.db"), { exclusive: true, busyTimeout: "1 second" }))),
+    SqlStore.layer.pipe(Layer.provide(SqliteDatabase.layer), Layer.provide(layerSqlite(join(config.data, "node.db"), { exclusive: true, busyTimeout: "1 second" }))),
     Layer.succeedContext(system)
   )
 })

@@ -1,12 +1,13 @@
 /**
  * A node as a whole, for those who may ask it: how its roles are, and what it has done.
  */
-import { Context, Effect, Schema, Stream } from "effect"
+import { Context, Effect, type Layer, Schema, Stream } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 import { BlockNumber, ProverPrice } from "../domain/Amount.ts"
 import { BlockRef } from "../domain/Block.ts"
 import { Address, ProofId } from "../domain/Hash.ts"
-import type { RoleShape } from "../rpc/RoleService.ts"
+import { connectRole, type RoleShape } from "../rpc/RoleService.ts"
+import type { RoleTransport } from "../rpc/RoleTransport.ts"
 import { Store } from "../store/Store.ts"
 import { ChildStatus, type Supervisor } from "./Supervisor.ts"
 
@@ -58,6 +59,9 @@ const doneTwice = (attempts: ReadonlyArray<{ readonly job: string; readonly outc
 }
 
 export class NodeService extends Context.Service<NodeService, RoleShape<typeof NodeRpcs>>()("lignum/NodeService") {
+  /** A node in another process. */
+  static readonly layerRemote: Layer.Layer<NodeService, never, RoleTransport> = connectRole("node", NodeRpcs, NodeService)
+
   static readonly make = (account: Address, supervisor: Supervisor, costs: Costs): Effect.Effect<NodeService["Service"], never, Store> =>
     Effect.map(Store, (store) => ({
       changes: () => Stream.map(supervisor.changes, (roles) => new NodeView({ account, roles })),

@@ -2,7 +2,7 @@
  * The prover pool: runs atoms. Every attempt is counted where a crash cannot forget it (ND-4), and a proof that was made
  * once is never made again.
  */
-import { Clock, Context, Effect, Layer, Option, Schema, Stream, SubscriptionRef } from "effect"
+import { Clock, Context, Duration, Effect, Layer, Option, Schema, Stream, SubscriptionRef } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 import { BlockNumber } from "../domain/Amount.ts"
 import { BlockRef } from "../domain/Block.ts"
@@ -10,7 +10,9 @@ import { AncestryProof, Proof } from "../domain/Proof.ts"
 import { L1 } from "../l1/L1.ts"
 import { headersUpTo, LedgerSource } from "../ledger/LedgerSource.ts"
 import { type OnProgress, ProofSystem, ProvingFailed } from "../proofs/ProofSystem.ts"
-import type { RoleShape } from "../rpc/RoleService.ts"
+import { Deadline } from "../rpc/Deadline.ts"
+import { connectRole, type RoleShape } from "../rpc/RoleService.ts"
+import type { RoleTransport } from "../rpc/RoleTransport.ts"
 import { Quarantined, Store } from "../store/Store.ts"
 
 /** One proof in the making. */
@@ -48,13 +50,16 @@ export const ProofFailure = Schema.Union([ProvingFailed, BlockReplaced, Quaranti
 
 export const ProverPoolRpcs = RpcGroup.make(
   /** This node's proof of a block: the one in the store, or a new one. Interrupting stops the work (OC-4). */
-  Rpc.make("proveBlock", { payload: { block: BlockRef }, success: Proof, error: ProofFailure }),
+  Rpc.make("proveBlock", { payload: { block: BlockRef }, success: Proof, error: ProofFailure }).annotate(Deadline, Duration.infinity),
   /** A proof that `end` is an ancestor of a checkpoint's block (ST-2): the one in the store, or a new one. */
-  Rpc.make("proveAncestry", { payload: { end: BlockRef, checkpoint: BlockRef }, success: AncestryProof, error: ProofFailure }),
+  Rpc.make("proveAncestry", { payload: { end: BlockRef, checkpoint: BlockRef }, success: AncestryProof, error: ProofFailure }).annotate(Deadline, Duration.infinity),
   Rpc.make("changes", { success: PoolStatus, stream: true })
 )
 
 export class ProverPool extends Context.Service<ProverPool, RoleShape<typeof ProverPoolRpcs>>()("lignum/ProverPool") {
+  /** The role in another process, or behind the transport of this one. */
+  static readonly layerRemote: Layer.Layer<ProverPool, never, RoleTransport> = connectRole("prover-pool", ProverPoolRpcs, ProverPool)
+
   static readonly layer = Layer.effect(
     ProverPool,
     Effect.gen(function*() {

@@ -34,7 +34,8 @@ import { SettlerOptions, SettlerTick } from "../roles/Settler.ts"
 import * as MemoryTransport from "../rpc/MemoryTransport.ts"
 import type { RoleTransport } from "../rpc/RoleTransport.ts"
 import { layerSqlite } from "../store/Sqlite.ts"
-import * as SqliteStore from "../store/SqliteStore.ts"
+import * as SqliteDatabase from "../store/SqliteDatabase.ts"
+import * as SqlStore from "../store/SqlStore.ts"
 import { Store } from "../store/Store.ts"
 import { layer as chainLayer, ModelChain, type ModelChainOptions } from "./ModelChain.ts"
 import { consensusAccount, layer as consensusLayer, ModelConsensus, type ModelConsensusOptions, modelValidators } from "./ModelConsensus.ts"
@@ -161,7 +162,7 @@ export const makeOperator = Effect.fnUntraced(function*(
   > = Layer.mergeAll(
     l1Layer(account),
     proofsLayer({ seed: name, ...options.proofs }),
-    Layer.orDie(SqliteStore.layer.pipe(Layer.provide(layerSqlite(":memory:")))),
+    Layer.orDie(SqlStore.layer.pipe(Layer.provide(SqliteDatabase.layer), Layer.provide(layerSqlite(":memory:")))),
     Layer.succeed(SettlerOptions, { ...settlingBy(parameters), ...options.settling }),
     Layer.succeed(FeeOptions, { rule: defaultModelLedger.price, blockGas: ProverGas.make(32_000n), ...options.fees }),
     MemoryTransport.layer

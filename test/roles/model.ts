@@ -25,7 +25,8 @@ import * as ModelLedger from "../../src/simulation/ModelLedger.ts"
 import * as ModelProofs from "../../src/simulation/ModelProofs.ts"
 import type { ModelCall } from "../../src/simulation/ModelTransaction.ts"
 import { layerSqlite } from "../../src/store/Sqlite.ts"
-import * as SqliteStore from "../../src/store/SqliteStore.ts"
+import * as SqliteDatabase from "../../src/store/SqliteDatabase.ts"
+import * as SqlStore from "../../src/store/SqlStore.ts"
 import { prover } from "../domain/builders.ts"
 
 export const account = prover(1)
@@ -203,7 +204,7 @@ const world: Layer.Layer<Knobs | L1 | LedgerSource | ProofSystem | ModelChain.Mo
 /** Everything that a node stands on, in memory. */
 export const modelPorts = Layer.mergeAll(
   world,
-  SqliteStore.layer.pipe(Layer.provide(layerSqlite(":memory:"))),
+  SqlStore.layer.pipe(Layer.provide(SqliteDatabase.layer), Layer.provide(layerSqlite(":memory:"))),
   Layer.succeed(SettlerOptions, modelSettling),
   Layer.succeed(FeeOptions, {
     rule: devnetPriceRule,

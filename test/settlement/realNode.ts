@@ -17,7 +17,8 @@ import { FeeOptions } from "../../src/roles/FeeController.ts"
 import { SettlerOptions } from "../../src/roles/Settler.ts"
 import * as MemoryTransport from "../../src/rpc/MemoryTransport.ts"
 import { layerSqlite } from "../../src/store/Sqlite.ts"
-import * as SqliteStore from "../../src/store/SqliteStore.ts"
+import * as SqliteDatabase from "../../src/store/SqliteDatabase.ts"
+import * as SqlStore from "../../src/store/SqlStore.ts"
 import type { fixedLedger } from "./fixedLedger.ts"
 
 /** The contracts on a fresh chain, with pots for all blocks. */
@@ -40,7 +41,7 @@ export const realNode = (
       ledger.layer,
       MemoryTransport.layer,
       Layer.unwrap(Effect.map(loadKeys(), (keys) => Groth16.layer({ keys }))),
-      SqliteStore.layer.pipe(Layer.provide(layerSqlite(":memory:"))),
+      SqlStore.layer.pipe(Layer.provide(SqliteDatabase.layer), Layer.provide(layerSqlite(":memory:"))),
       Layer.succeed(SettlerOptions, {
         blocksPerUpdate: 2,
         maxBlocks: 2,

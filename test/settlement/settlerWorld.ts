@@ -26,8 +26,10 @@ import { FeeOptions } from "../../src/roles/FeeController.ts"
 import { AuditorOptions, RewardAuditor } from "../../src/roles/RewardAuditor.ts"
 import { Settler, SettlerOptions } from "../../src/roles/Settler.ts"
 import * as MemoryTransport from "../../src/rpc/MemoryTransport.ts"
+import type { Database } from "../../src/store/Database.ts"
 import { layerSqlite } from "../../src/store/Sqlite.ts"
-import * as SqliteStore from "../../src/store/SqliteStore.ts"
+import * as SqliteDatabase from "../../src/store/SqliteDatabase.ts"
+import * as SqlStore from "../../src/store/SqlStore.ts"
 import { fixedLedger } from "./fixedLedger.ts"
 import { eventually } from "./realNode.ts"
 
@@ -148,15 +150,22 @@ export const rivalSettles = Effect.fnUntraced(function*(world: World, checkpoint
 /** Starts a node; it runs until the scope closes. */
 export const startNode = Effect.fnUntraced(function*(
   world: SettlerWorld,
-  options: { readonly settling?: Partial<SettlerOptions>; readonly auditing?: AuditorOptions; readonly unprovable?: (block: number) => boolean } = {}
+  options: {
+    readonly settling?: Partial<SettlerOptions>
+    readonly auditing?: AuditorOptions
+    readonly unprovable?: (block: number) => boolean
+    /** In memory, if not given. */
+    readonly database?: Layer.Layer<Database>
+  } = {}
 ) {
+  const { database = SqliteDatabase.layer.pipe(Layer.provide(layerSqlite(":memory:"))) } = options
   const node = yield* Layer.build(connectRoles.pipe(
     Layer.provideMerge(Layer.mergeAll(
       Layer.succeed(L1, world.l1),
       ledger.layer,
       MemoryTransport.layer,
       instantProofs,
-      SqliteStore.layer.pipe(Layer.provide(layerSqlite(":memory:"))),
+      SqlStore.layer.pipe(Layer.provide(database)),
       Layer.succeed(SettlerOptions, {
         blocksPerUpdate: 2,
         maxBlocks: 4,
