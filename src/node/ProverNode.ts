@@ -3,6 +3,9 @@
  */
 import { Context, Effect, Layer, Option, type Scope } from "effect"
 import { lonely, ProofGossip } from "../gossip/ProofGossip.ts"
+import { JobsDesk, JobsRpcs } from "../jobs/JobsDesk.ts"
+import { Jobs, OutputCheck } from "../jobs/Jobs.ts"
+import { ProvingWorker } from "../jobs/ProvingWorker.ts"
 import { L1 } from "../l1/L1.ts"
 import { LedgerSource } from "../ledger/LedgerSource.ts"
 import { ProofSystem } from "../proofs/ProofSystem.ts"
@@ -22,7 +25,7 @@ import { NodeRpcs, NodeService } from "./NodeService.ts"
 import { type Child, supervise, type Supervisor, type SupervisorOptions } from "./Supervisor.ts"
 
 /** What every role stands on. */
-export type NodePorts = L1 | LedgerSource | ProofSystem | Store | SettlerOptions | FeeOptions
+export type NodePorts = L1 | LedgerSource | ProofSystem | Store | Jobs | OutputCheck | SettlerOptions | FeeOptions
 
 /** All roles as clients. */
 export type Roles = CheckpointWatcher | TreePlanner | ProverPool | ProofExchange | FeeController | Settler | RewardAuditor
@@ -52,7 +55,7 @@ const servers = {
 }
 
 /** Serves all of a node on a transport, for other processes. */
-export const serveNode: Layer.Layer<never, never, Roles | NodeService | RoleTransport> = Layer.mergeAll(
+export const serveNode: Layer.Layer<never, never, Roles | NodeService | Jobs | RoleTransport> = Layer.mergeAll(
   servers["checkpoint-watcher"],
   servers["tree-planner"],
   servers["prover-pool"],
@@ -60,7 +63,8 @@ export const serveNode: Layer.Layer<never, never, Roles | NodeService | RoleTran
   servers["fee-controller"],
   servers.settler,
   servers["reward-auditor"],
-  serveRole("node", NodeRpcs, NodeService)
+  serveRole("node", NodeRpcs, NodeService),
+  Layer.provide(serveRole("jobs", JobsRpcs, JobsDesk), JobsDesk.layer)
 )
 
 /** A role as a supervised child: its service, the server in front of it, and its loops live and fail together. */
@@ -75,6 +79,12 @@ const child = <Self, R>(
   ) as Child<Exclude<R, RoleFibers> | RoleTransport>["start"]
 })
 
+/** The host's proving worker as a child: no role, but what the pool's jobs are done by. */
+const provingWorker: Child<Jobs | ProofSystem> = {
+  name: "proving-worker",
+  start: Effect.map(Layer.build(Layer.provideMerge(ProvingWorker.layer, RoleFibers.layer)), (built) => Context.get(built, RoleFibers).failure)
+}
+
 /** Below the roles, so that none of them takes it along when it fails: all that matters of it is in the store. */
 const outbox: Layer.Layer<Outbox, never, L1 | Store | SettlerOptions> = Outbox.layer.pipe(
   Layer.provide(Layer.effect(OutboxOptions, SettlerOptions))
@@ -88,20 +98,30 @@ export const supervision: SupervisorOptions = {
   restartLimit: { times: 8, within: "5 minutes" }
 }
 
-/** Starts the seven roles and keeps them running until the scope closes. Without `ProofGossip` the node has no peers. */
+/** What the children take beside their ports. */
+export type RoleSurroundings = Roles | Outbox | ProofGossip
+
+/** The seven roles as supervised children, in the order in which they are started. */
+export const roleChildren: ReadonlyArray<Child<NodePorts | RoleSurroundings | RoleTransport>> = [
+  child("checkpoint-watcher", servers["checkpoint-watcher"], CheckpointWatcher.layer),
+  child("prover-pool", servers["prover-pool"], ProverPool.layer),
+  child("tree-planner", servers["tree-planner"], TreePlanner.layer),
+  child("proof-exchange", servers["proof-exchange"], ProofExchange.layer),
+  child("fee-controller", servers["fee-controller"], FeeController.layer),
+  child("settler", servers.settler, Settler.layer),
+  child("reward-auditor", servers["reward-auditor"], RewardAuditor.layer)
+]
+
+/** The roles as clients of each other, the outbox below them, and the network of other provers, which is empty without `ProofGossip`. */
+export const roleSurroundings: Effect.Effect<Context.Context<RoleSurroundings>, never, NodePorts | RoleTransport | Scope.Scope> = Effect.gen(function*() {
+  const roles = yield* Layer.build(Layer.merge(connectRoles, outbox))
+  const gossip = Option.getOrElse(yield* Effect.serviceOption(ProofGossip), () => lonely)
+  return Context.add(roles, ProofGossip, gossip)
+})
+
+/** Starts the proving worker and the seven roles, and keeps them running until the scope closes. */
 export const startRoles = (
   options: SupervisorOptions = supervision
 ): Effect.Effect<Supervisor, never, NodePorts | RoleTransport | Scope.Scope> =>
-  Effect.gen(function*() {
-    const roles = yield* Layer.build(Layer.merge(connectRoles, outbox))
-    const gossip = Option.getOrElse(yield* Effect.serviceOption(ProofGossip), () => lonely)
-    return yield* supervise<NodePorts | Roles | Outbox | ProofGossip | RoleTransport>([
-      child("checkpoint-watcher", servers["checkpoint-watcher"], CheckpointWatcher.layer),
-      child("prover-pool", servers["prover-pool"], ProverPool.layer),
-      child("tree-planner", servers["tree-planner"], TreePlanner.layer),
-      child("proof-exchange", servers["proof-exchange"], ProofExchange.layer),
-      child("fee-controller", servers["fee-controller"], FeeController.layer),
-      child("settler", servers.settler, Settler.layer),
-      child("reward-auditor", servers["reward-auditor"], RewardAuditor.layer)
-    ], options).pipe(Effect.provideContext(Context.add(roles, ProofGossip, gossip)))
-  })
+  Effect.flatMap(roleSurroundings, (surroundings) =>
+    supervise<NodePorts | RoleSurroundings | RoleTransport>([provingWorker, ...roleChildren], options).pipe(Effect.provideContext(surroundings)))

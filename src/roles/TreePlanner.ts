@@ -2,14 +2,14 @@
  * The tree planner: keeps the proof forest and decides what to prove next (OC-2, OC-3). What it decides is thought out in
  * `domain/planning/`; the role brings it the facts, and does what comes out.
  */
-import { Clock, Context, Duration, Effect, FiberHandle, FiberMap, Layer, PubSub, Queue, Schedule, Schema, Stream, SubscriptionRef } from "effect"
+import { Clock, Context, Duration, Effect, FiberHandle, Layer, PubSub, Queue, Schedule, Schema, Stream, SubscriptionRef } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 import { BlockNumber, ProverPrice, Wei } from "../domain/Amount.ts"
 import type { RegisteredCheckpoint } from "../domain/Backlog.ts"
 import { type Block, BlockRef } from "../domain/Block.ts"
 import type { Piece } from "../domain/Forest.ts"
 import { Address, type BlockHash } from "../domain/Hash.ts"
-import { type AtomKey, atomKey, type BlockAtom, describeRange } from "../domain/planning/Atom.ts"
+import { type BlockAtom, describeRange } from "../domain/planning/Atom.ts"
 import { defaultHintRules, Hint, type HintRules } from "../domain/planning/Peers.ts"
 import { Planner, type RunningAtom } from "../domain/planning/Planner.ts"
 import type { Member } from "../domain/planning/Rendezvous.ts"
@@ -24,8 +24,9 @@ import { Deadline } from "../rpc/Deadline.ts"
 import { connectRole, type RoleShape } from "../rpc/RoleService.ts"
 import type { RoleTransport } from "../rpc/RoleTransport.ts"
 import { Store } from "../store/Store.ts"
+import { makeAskedProofs } from "./AskedProofs.ts"
 import { CheckpointWatcher } from "./CheckpointWatcher.ts"
-import { ProofFailure, ProverPool } from "./ProverPool.ts"
+import { type PoolStatus, ProofFailure, ProverPool } from "./ProverPool.ts"
 import { RoleFibers } from "./RoleFibers.ts"
 
 /** What an operator decides about its work. */
@@ -131,7 +132,7 @@ export const TreePlannerRpcs = RpcGroup.make(
   Rpc.make("offer", { payload: { proof: Proof }, success: Schema.Boolean, error: Schema.Union([ProofInvalid, BlocksUnknown]) }),
   /** What a prover says of its work: advice (OC-3). The caller has checked that it is the prover's word, and that the prover is registered. */
   Rpc.make("hint", { payload: { hint: Hint } }),
-  /** This node's own proof of a block that is settled already, for a redundancy turn (RW-4). Interrupting stops the work. */
+  /** This node's own proof of a block that is settled already, for a redundancy turn (RW-4). Interrupting stops the waiting alone. */
   Rpc.make("proveAgain", { payload: { block: BlockRef }, success: Proof, error: ProofFailure }).annotate(Deadline, Duration.infinity),
   /** Every proof that is newly kept from now on, and whether this node made it. */
   Rpc.make("kept", { success: Schema.Struct({ proof: Proof, own: Schema.Boolean }), stream: true }),
@@ -154,7 +155,6 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
       const fibers = yield* RoleFibers
       const options = yield* PlannerOptions
       const { account } = yield* L1
-      const jobs = yield* FiberMap.make<AtomKey, void, never>()
       const growth = yield* FiberHandle.make<void, LedgerUnavailable>()
       const changed = yield* Queue.sliding<void>(1)
       const news = yield* PubSub.sliding<{ readonly proof: Proof; readonly own: boolean }>(keptAhead)
@@ -182,8 +182,11 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
         return since === undefined || since > second ? undefined : second - since
       }
 
+      /** How many proofs this node's hosts run at once, and how many jobs wait for the operator. */
+      let hosts: Pick<PoolStatus, "capacity" | "quarantined"> = { capacity: 1, quarantined: 0 }
+      const begun = yield* Clock.currentTimeMillis
       const planner = new Planner<KnownProof>({
-        me: { prover: account, capacity: proofs.capacity },
+        me: { prover: account, capacity: hosts.capacity },
         strategy: options.strategy,
         // The pool merges nothing: where that is work, updates are put together block by block.
         mergeUpTo: 0,
@@ -191,7 +194,7 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
         rules: options.hints,
         passesOver: (number) => passesOver(blocks.get(number)!.priced, ageOf(number), policy),
         isQuarantined: (number) => quarantined.get(number) === blocks.get(number)?.ref.hash
-      }, tip.number, yield* Clock.currentTimeMillis)
+      }, tip.number, begun)
 
       // A proof binds hashes; the numbers beside them are the sender's word, and are held against the ledger.
       const namesLedgerBlocks = ({ from, leaves }: Statement): boolean =>
@@ -223,6 +226,7 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
         Effect.acquireUseRelease(
           Effect.flatMap(Clock.currentTimeMillis, (now) => {
             planner.beginTurn(block.number, now)
+            asked.leave(block)
             return Queue.offer(changed, undefined)
           }),
           () => pool.proveBlock({ block }),
@@ -257,6 +261,8 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
           Effect.asVoid
         )
 
+      const asked = yield* makeAskedProofs(pool, prove)
+
       const blockNumbers = ({ from, to }: { readonly from: number; readonly to: number }) => ({ from: BlockNumber.make(from), to: BlockNumber.make(to) })
 
       /** Does what the planner decides, and shows where that leads. Work that was begun goes on when prices move (OC-3, OC-4). */
@@ -264,14 +270,15 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
         const now = yield* Clock.currentTimeMillis
         second = BigInt(Math.floor(now / 1_000))
         policy = { ...policy, reservationPrice: yield* options.reservationPrice }
+        yield* asked.takeOver({ tip: tip.number, hashAt: (number) => blocks.get(number)?.ref.hash, adopt: (number) => planner.adopt(number, now) })
         const { start, stop } = planner.decide(now)
         for (const { atom, why } of stop) {
           yield* Effect.logDebug(`${describeRange(atom)} is dropped: ${why}`)
-          yield* FiberMap.remove(jobs, atomKey(atom))
+          yield* asked.drop(atom, why)
         }
         for (const { atom, reason } of start) {
           yield* Effect.logDebug(describeDecision({ atom, reason, take: true }))
-          if (atom.kind === "block") yield* FiberMap.run(jobs, atomKey(atom), prove(atom, blocks.get(atom.to)!.ref))
+          if (atom.kind === "block") yield* asked.ask(atom, blocks.get(atom.to)!.ref)
         }
 
         const next = planner.explain(now, explained)
@@ -292,7 +299,7 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
             next: next.map(({ atom, reason, take }) => ({ ...blockNumbers(atom), take, reason })),
             passedOver: next.flatMap(({ atom: { to }, reason }) =>
               reason._tag === "DoesNotPay" ? [{ number: BlockNumber.make(to), pays: reason.pays, asked: reason.asked }] : []),
-            idle: planner.free === 0 ? null : whyIdle(passed)
+            idle: hosts.capacity === 0 ? "no host proves at the moment" : planner.free === 0 ? null : whyIdle(passed)
           })
         )
       })
@@ -315,6 +322,7 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
       const growFrom = Effect.fnUntraced(function*(from: BlockRef) {
         stored = Map.groupBy(yield* store.proofsBeyond(from.number), ({ statement }) => statement.to.hash)
         tip = from
+        yield* asked.setAside
         planner.startOver(tip.number)
         if (head.number < tip.number) head = tip
         blocks.clear()
@@ -324,6 +332,16 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
             return Queue.offer(changed, undefined)
           })))
       })
+
+      const hearPool = (status: PoolStatus) =>
+        Effect.suspend(() => {
+          if (status.capacity !== hosts.capacity) planner.resize(status.capacity)
+          // The operator let something out: asking tells what.
+          if (status.quarantined < hosts.quarantined) quarantined.clear()
+          const same = status.capacity === hosts.capacity && status.quarantined === hosts.quarantined
+          hosts = status
+          return same ? Effect.void : Queue.offer(changed, undefined)
+        })
 
       const moveTip = Effect.fnUntraced(function*(to: BlockRef) {
         if (to.hash === tip.hash) return
@@ -336,6 +354,7 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
           planner.moveTip(tip.number)
           planner.forget(tip.number)
           for (const number of quarantined.keys()) if (number <= tip.number) quarantined.delete(number)
+          yield* pool.settled({ upTo: tip.number })
         }
         yield* Queue.offer(changed, undefined)
       })
@@ -343,14 +362,16 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
       // Other roles may start after this one, so that they are asked in a loop of the role and not while it is built.
       yield* fibers.fork(Effect.gen(function*() {
         const first = yield* Stream.runHead(watcher.changes()).pipe(Effect.flatMap(Effect.fromOption), Effect.orDie)
-        const { capacity } = yield* Stream.runHead(pool.changes()).pipe(Effect.flatMap(Effect.fromOption), Effect.orDie)
-        planner.resize(capacity)
+        yield* Effect.flatMap(Effect.orDie(Effect.flatMap(Stream.runHead(pool.changes()), Effect.fromOption)), hearPool)
+        yield* asked.inherit
+        yield* pool.settled({ upTo: first.tip.number })
         yield* growFrom(first.tip)
         yield* fibers.fork(FiberHandle.join(growth))
         yield* fibers.fork(Stream.runForEach(watcher.changes(), ({ checkpoints, registeredAt, tip }) => {
           registered = checkpoints.map(({ number }, i) => ({ number, registeredAt: registeredAt[i]! }))
           return moveTip(tip)
         }))
+        yield* fibers.fork(Stream.runForEach(pool.changes(), hearPool))
         // Blocks that are passed over pay more as they age, and those left to others come back.
         yield* fibers.fork(Effect.repeat(Effect.suspend(() => waits ? Queue.offer(changed, undefined) : Effect.void), Schedule.spaced("1 second")))
         yield* Queue.offer(changed, undefined)

@@ -21,6 +21,12 @@ export const Address = Schema.Struct({
 })
 export type Address = typeof Address.Type
 
+/** Where something is at the moment. */
+export interface Located extends Address {
+  /** Ends when it is there no more, though whoever listens there may answer on. */
+  readonly left?: Effect.Effect<void>
+}
+
 /** What both ends of a connection know: 32 bytes. */
 export type Secret = Redacted.Redacted<Uint8Array>
 
@@ -177,11 +183,12 @@ const refusal = (protocol: string, theirs: string): string => {
 /**
  * A connection to where somebody listens; it is made when the socket is read, anew each time.
  *
- * @param locate asked before each connection, because whoever is restarted may listen elsewhere
+ * @param locate asked before each connection, because whoever is restarted may listen elsewhere; a connection is broken off when what
+ * it was for has left
  */
 export const dial = (options: {
   readonly secret: Secret
-  readonly locate: Effect.Effect<Address, { readonly message: string }>
+  readonly locate: Effect.Effect<Located, { readonly message: string }>
   readonly protocol: string
 }): Effect.Effect<Socket.Socket> => {
   const failed = (cause: unknown) => new Socket.SocketError({ reason: new Socket.SocketOpenError({ kind: "Unknown", cause }) })
@@ -192,9 +199,11 @@ export const dial = (options: {
     // The key says who the other end is.
     checkServerIdentity: () => undefined
   }
-  const attempt = Effect.fnUntraced(function*(address: Address) {
+  const attempt = Effect.fnUntraced(function*({ host, left, port }: Located) {
+    const address = { host, port }
     const socket = yield* Effect.acquireRelease(Effect.sync(() => connect({ ...tls, ...address })), (socket) => Effect.sync(() => socket.destroy()))
     socket.setMaxListeners(0)
+    if (left !== undefined) yield* Effect.forkScoped(Effect.andThen(left, Effect.sync(() => socket.destroy())))
     return yield* Effect.callback<TLSSocket, NotConnected>((resume) => {
       const fail = (reason: string) => resume(Effect.fail(new NotConnected({ address, reason })))
       let said = ""

@@ -11,7 +11,7 @@ import { Socket, SocketServer } from "effect/socket"
 import type { TLSSocket } from "node:tls"
 import { limitedJson, limitMessages } from "./MessageLimits.ts"
 import { type RoleTransport, type ServiceName, serviceNames } from "./RoleTransport.ts"
-import { type Address, dial, listen as listenAt, type ListenFailed, type ListenLimits, protocolOf, type Secret } from "./SecureSocket.ts"
+import { type Address, dial, listen as listenAt, type ListenFailed, type ListenLimits, type Located, protocolOf, type Secret } from "./SecureSocket.ts"
 
 const serviceOf = (protocol: string): ServiceName | undefined => serviceNames.find((service) => protocolOf(service) === protocol)
 
@@ -116,7 +116,7 @@ const makeServe = Effect.fnUntraced(function*(secret: Secret, at: Address, limit
 export const connecting = (options: {
   readonly secret: Secret
   /** Where the roles are served; asked before each connection. */
-  readonly locate: Effect.Effect<Address, { readonly message: string }>
+  readonly locate: Effect.Effect<Located, { readonly message: string }>
 }): RoleTransport["Service"] => ({
   serve: (service) => Effect.die(new Error(`the ${service} cannot be served here: this transport does not listen`)),
   connect: (service) =>
