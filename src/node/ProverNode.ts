@@ -94,20 +94,30 @@ export const supervision: SupervisorOptions = {
   restartLimit: { times: 8, within: "5 minutes" }
 }
 
-/** Starts the seven roles and keeps them running until the scope closes. Without `ProofGossip` the node has no peers. */
+/** What the children take beside their ports. */
+export type RoleSurroundings = Roles | Outbox | ProofGossip
+
+/** The seven roles as supervised children, in the order in which they are started. */
+export const roleChildren = [
+  child(checkpointWatcher, CheckpointWatcher.layer),
+  child(proverPool, ProverPool.layer),
+  child(treePlanner, TreePlanner.layer),
+  child(proofExchange, ProofExchange.layer),
+  child(feeController, FeeController.layer),
+  child(settler, Settler.layer),
+  child(rewardAuditor, RewardAuditor.layer)
+] satisfies ReadonlyArray<Child<NodePorts | RoleSurroundings | RoleTransport>>
+
+/** The roles as clients of each other, the outbox below them, and the network of other provers, which is empty without `ProofGossip`. */
+export const roleSurroundings: Effect.Effect<Context.Context<RoleSurroundings>, never, NodePorts | RoleTransport | Scope.Scope> = Effect.gen(function*() {
+  const roles = yield* Layer.build(Layer.merge(connectRoles, outbox))
+  const gossip = Option.getOrElse(yield* Effect.serviceOption(ProofGossip), () => lonely)
+  return Context.add(roles, ProofGossip, gossip)
+})
+
+/** Starts the seven roles and keeps them running until the scope closes. */
 export const startRoles = (
   options: SupervisorOptions = supervision
 ): Effect.Effect<Supervisor, never, NodePorts | RoleTransport | Scope.Scope> =>
-  Effect.gen(function*() {
-    const roles = yield* Layer.build(Layer.merge(connectRoles, outbox))
-    const gossip = Option.getOrElse(yield* Effect.serviceOption(ProofGossip), () => lonely)
-    return yield* supervise<NodePorts | Roles | Outbox | ProofGossip | RoleTransport>([
-      child(checkpointWatcher, CheckpointWatcher.layer),
-      child(proverPool, ProverPool.layer),
-      child(treePlanner, TreePlanner.layer),
-      child(proofExchange, ProofExchange.layer),
-      child(feeController, FeeController.layer),
-      child(settler, Settler.layer),
-      child(rewardAuditor, RewardAuditor.layer)
-    ], options).pipe(Effect.provideContext(Context.add(roles, ProofGossip, gossip)))
-  })
+  Effect.flatMap(roleSurroundings, (surroundings) =>
+    supervise<NodePorts | RoleSurroundings | RoleTransport>(roleChildren, options).pipe(Effect.provideContext(surroundings)))

@@ -17,8 +17,8 @@ export const roleNames = [
 
 export type RoleName = (typeof roleNames)[number]
 
-/** What a transport carries: the roles, a node as a whole, and the rollup's ledger from where consensus is. */
-export const serviceNames = [...roleNames, "node", "ledger"] as const
+/** What a transport carries: the roles, a node as a whole, the rollup's ledger from where consensus is, and what a cluster's hosts tell each other. */
+export const serviceNames = [...roleNames, "node", "ledger", "cluster"] as const
 
 export type ServiceName = (typeof serviceNames)[number]
 

@@ -20,6 +20,12 @@ export const Address = Schema.Struct({
 })
 export type Address = typeof Address.Type
 
+/** Where something is at the moment. */
+export interface Located extends Address {
+  /** Ends when it is there no more, though whoever listens there may answer on. */
+  readonly left?: Effect.Effect<void>
+}
+
 /** What both ends of a connection know: 32 bytes. */
 export type Secret = Redacted.Redacted<Uint8Array>
 
@@ -78,11 +84,12 @@ export const listen = (options: {
 /**
  * A connection to where somebody listens; it is made when the socket is read, anew each time.
  *
- * @param locate asked before each connection, because whoever is restarted may listen elsewhere
+ * @param locate asked before each connection, because whoever is restarted may listen elsewhere; a connection is broken off when what
+ * it was for has left
  */
 export const dial = (options: {
   readonly secret: Secret
-  readonly locate: Effect.Effect<Address, { readonly message: string }>
+  readonly locate: Effect.Effect<Located, { readonly message: string }>
   readonly protocol: string
 }): Effect.Effect<Socket.Socket> => {
   const failed = (cause: unknown) => new Socket.SocketError({ reason: new Socket.SocketOpenError({ kind: "Unknown", cause }) })
@@ -94,8 +101,9 @@ export const dial = (options: {
     checkServerIdentity: () => undefined
   }
   const open = Effect.gen(function*() {
-    const { host, port } = yield* Effect.mapError(options.locate, failed)
+    const { host, left, port } = yield* Effect.mapError(options.locate, failed)
     const socket = yield* Effect.acquireRelease(Effect.sync(() => connect({ ...tls, host, port })), (socket) => Effect.sync(() => socket.destroy()))
+    if (left !== undefined) yield* Effect.forkScoped(Effect.andThen(left, Effect.sync(() => socket.destroy())))
     return yield* Effect.callback<TLSSocket, Socket.SocketError>((resume) => {
       socket.once("secureConnect", () => resume(Effect.succeed(socket)))
       socket.on("error", (cause) => resume(Effect.fail(failed(cause))))

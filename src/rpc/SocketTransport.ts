@@ -10,7 +10,7 @@ import { RpcClient, RpcSerialization, RpcServer } from "effect/rpc"
 import { Socket, SocketServer } from "effect/socket"
 import type { TLSSocket } from "node:tls"
 import { type RoleTransport, type ServiceName, serviceNames } from "./RoleTransport.ts"
-import { type Address, dial, listen as listenAt, type ListenFailed, type Secret } from "./SecureSocket.ts"
+import { type Address, dial, listen as listenAt, type ListenFailed, type Located, type Secret } from "./SecureSocket.ts"
 
 /** Counts what both ends must agree on: another version is refused before anything is said. */
 const version = 1
@@ -88,7 +88,7 @@ const makeServe = Effect.fnUntraced(function*(secret: Secret, at: Address) {
 export const connecting = (options: {
   readonly secret: Secret
   /** Where the roles are served; asked before each connection. */
-  readonly locate: Effect.Effect<Address, { readonly message: string }>
+  readonly locate: Effect.Effect<Located, { readonly message: string }>
 }): RoleTransport["Service"] => ({
   serve: (service) => Effect.die(new Error(`the ${service} cannot be served here: this transport does not listen`)),
   connect: (service) =>
