@@ -11,7 +11,8 @@ import { type Holder, RoleLeases } from "../store/RoleLeases.ts"
 
 /** Who has each role, as far as this process has heard. */
 export class RoleHolders extends Context.Service<RoleHolders, {
-  readonly locate: (service: ServiceName) => Effect.Effect<Located, { readonly message: string }>
+  /** Where a role is; waits while no host has it. */
+  readonly locate: (service: ServiceName) => Effect.Effect<Located>
   /** Ends when somebody has taken a role after an epoch. */
   readonly taken: (service: ServiceName, after: number) => Effect.Effect<Holder>
 }>()("lignum/RoleHolders") {
@@ -47,16 +48,15 @@ export class RoleHolders extends Context.Service<RoleHolders, {
           Effect.map(Option.getOrUndefined)
         )
 
+      const taken = (service: ServiceName, after: number) =>
+        Effect.map(next(service, (present) => present !== undefined && present.epoch > after), (holder) => holder!)
+
       return RoleHolders.of({
-        locate: (service) =>
-          Effect.flatMap(look(service), (holder): Effect.Effect<Located, { readonly message: string }> =>
-            Option.isNone(holder)
-              ? Effect.fail({ message: `no host has the ${service} at the moment` })
-              : Effect.succeed({
-                ...holder.value.address,
-                left: Effect.asVoid(next(service, (present) => present?.epoch !== holder.value.epoch))
-              })),
-        taken: (service, after) => Effect.map(next(service, (present) => present !== undefined && present.epoch > after), (holder) => holder!)
+        locate: Effect.fnUntraced(function*(service) {
+          const { address, epoch } = Option.getOrUndefined(yield* look(service)) ?? (yield* taken(service, 0))
+          return { ...address, left: Effect.asVoid(next(service, (present) => present?.epoch !== epoch)) }
+        }),
+        taken
       })
     })
   )

@@ -5,7 +5,7 @@
  * are not signed by who sent them: a proof speaks for itself, a hint has its prover's signature, and a message is named by its bytes.
  */
 import { TopicValidatorResult } from "@libp2p/gossipsub"
-import type { Connection, Stream } from "@libp2p/interface"
+import type { Connection, PrivateKey, Stream } from "@libp2p/interface"
 import { peerIdFromPrivateKey } from "@libp2p/peer-id"
 import { type Duration, Effect, FiberSet, Layer, Schema, type Scope, Semaphore } from "effect"
 import type { HintDomain } from "./HintSignature.ts"
@@ -23,6 +23,8 @@ export interface Libp2pGossipOptions {
   readonly domain: HintDomain
   /** The file of the key that gives this node its peer id; without one it gets a new id at each start. */
   readonly identityFile?: string
+  /** That key itself, in the place of its file. */
+  readonly identity?: PrivateKey
   /** Where it listens, as multiaddresses. */
   readonly listen: ReadonlyArray<string>
   /** Peers that it holds on to, as multiaddresses. Without any it can be surrounded by one that has many names. */
@@ -85,9 +87,9 @@ type Answer = Parameters<typeof ProofGossip.Service["serve"]>[0]
 export const make = Effect.fnUntraced(function*(
   options: Libp2pGossipOptions
 ): Effect.fn.Return<typeof ProofGossip.Service, GossipUnavailable | IdentityUnusable | AddressMalformed, Scope.Scope> {
-  const { fetch: times, identityFile } = options
+  const { fetch: times, identity, identityFile } = options
   const bootstrap = yield* Effect.forEach(options.bootstrap, parseAddress)
-  const privateKey = yield* identityFile === undefined ? ephemeralIdentity : loadIdentity(identityFile)
+  const privateKey = identity ?? (yield* identityFile === undefined ? ephemeralIdentity : loadIdentity(identityFile))
   const self = idOf(peerIdFromPrivateKey(privateKey))
   const topic = topicOf(options.domain)
   const run = yield* FiberSet.makeRuntime<never, void, never>()

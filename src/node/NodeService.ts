@@ -1,12 +1,14 @@
 /**
  * A node as a whole, for those who may ask it: how its roles are, and what it has done.
  */
-import { Context, Effect, Schema, Stream } from "effect"
+import { Context, Effect, type Layer, Schema, Stream } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 import { BlockNumber, ProverPrice } from "../domain/Amount.ts"
 import { BlockRef } from "../domain/Block.ts"
 import { Address, ProofId } from "../domain/Hash.ts"
-import type { RoleShape } from "../rpc/RoleService.ts"
+import { type Job, Jobs, JobState } from "../jobs/Jobs.ts"
+import { connectRole, type RoleShape } from "../rpc/RoleService.ts"
+import type { RoleTransport } from "../rpc/RoleTransport.ts"
 import { Store } from "../store/Store.ts"
 import { ChildStatus, type Supervisor } from "./Supervisor.ts"
 
@@ -17,12 +19,12 @@ export class NodeView extends Schema.Class<NodeView>("lignum/NodeView")({
   roles: Schema.Array(ChildStatus)
 }) {}
 
-/** What a node has done since its store was made. */
+/** What a node has done. */
 export class NodeRecord extends Schema.Class<NodeRecord>("lignum/NodeRecord")({
   account: Address,
-  /** Blocks that it has proven itself. */
+  /** Blocks that it has proven itself since its store was made. */
   blocksProven: Schema.Int,
-  /** Whether it finished a job twice. Never, or something is badly wrong (ND-3). */
+  /** Whether a job that it still knows was finished twice. Never, or something is badly wrong (ND-3). */
   provedTwice: Schema.Boolean
 }) {}
 
@@ -52,18 +54,21 @@ export interface Costs {
   provingCost: bigint
 }
 
-const doneTwice = (attempts: ReadonlyArray<{ readonly job: string; readonly outcome: string }>): boolean => {
-  const done = attempts.filter(({ outcome }) => outcome === "done").map(({ job }) => job)
-  return new Set(done).size < done.length
-}
+const doneTwice = ({ attempts }: Job): boolean => attempts.filter(({ outcome }) => outcome === "done").length > 1
+/** More jobs than a node ever keeps. */
+const allOfThem = 100_000
 
 export class NodeService extends Context.Service<NodeService, RoleShape<typeof NodeRpcs>>()("lignum/NodeService") {
-  static readonly make = (account: Address, supervisor: Supervisor, costs: Costs): Effect.Effect<NodeService["Service"], never, Store> =>
-    Effect.map(Store, (store) => ({
+  /** A node in another process. */
+  static readonly layerRemote: Layer.Layer<NodeService, never, RoleTransport> = connectRole("node", NodeRpcs, NodeService)
+
+  static readonly make = (account: Address, supervisor: Supervisor, costs: Costs): Effect.Effect<NodeService["Service"], never, Store | Jobs> =>
+    Effect.map(Effect.all([Store, Jobs]), ([store, jobs]) => ({
       changes: () => Stream.map(supervisor.changes, (roles) => new NodeView({ account, roles })),
       record: () =>
         Effect.gen(function*() {
-          return new NodeRecord({ account, blocksProven: yield* store.blocksProven(account), provedTwice: doneTwice(yield* store.attempts) })
+          const all = yield* jobs.list({ states: JobState.literals, most: allOfThem })
+          return new NodeRecord({ account, blocksProven: yield* store.blocksProven(account), provedTwice: all.some(doneTwice) })
         }),
       proofs: ({ beyond }) =>
         Effect.map(store.proofsBeyond(beyond), (proofs) =>

@@ -220,6 +220,7 @@ const make = Effect.fn("Groth16.make")(function*(options: Groth16Options) {
 
   return ProofSystem.of({
     id: "groth16",
+    verifyingKeys: keysHash,
     capacity: circuits.capacity,
     mergeWork: false,
     maxLeaves,

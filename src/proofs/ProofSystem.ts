@@ -4,7 +4,7 @@
 import { Context, type Effect, Schema } from "effect"
 import type { Header } from "../domain/Block.ts"
 import type { BlockWitness } from "../domain/BlockWitness.ts"
-import type { Address, HexBytes } from "../domain/Hash.ts"
+import type { Address, Bytes32, HexBytes } from "../domain/Hash.ts"
 import type { AncestryProof, Proof, ProofSystemId } from "../domain/Proof.ts"
 
 /**
@@ -35,6 +35,8 @@ export type OnProgress = (progress: { readonly fraction: number; readonly stage:
 
 export class ProofSystem extends Context.Service<ProofSystem, {
   readonly id: ProofSystemId
+  /** What L1's verifier names its verifying keys by: proofs with others are nothing to it. */
+  readonly verifyingKeys: Bytes32
   /** How many proofs run at once; further calls wait their turn. */
   readonly capacity: number
   /** Whether merges are work that L1 pays for (RW-2). */

@@ -13,6 +13,7 @@ import { LedgerSource, LedgerUnavailable } from "../ledger/LedgerSource.ts"
 import { ProofSystem } from "../proofs/ProofSystem.ts"
 import { Store } from "../store/Store.ts"
 import { Outbox } from "./Outbox.ts"
+import { ProverPool } from "./ProverPool.ts"
 import type { RedundancyTurn } from "./SettlementSight.ts"
 import { TreePlanner } from "./TreePlanner.ts"
 
@@ -41,6 +42,7 @@ export const makeRedundancy = Effect.fnUntraced(function*(
   const store = yield* Store
   const proofs = yield* ProofSystem
   const planner = yield* TreePlanner
+  const pool = yield* ProverPool
   const outbox = yield* Outbox
 
   /** What the update did, by its events and this node's ledger. */
@@ -69,8 +71,10 @@ export const makeRedundancy = Effect.fnUntraced(function*(
     const { blockHash, prover } = leaves[i]!
     const own = yield* store.blockProof(blockHash, holder)
     if (Option.isSome(own)) return own
-    const prove = planner.proveAgain({ block: new BlockRef({ number, hash: blockHash }) }).pipe(
+    const block = new BlockRef({ number, hash: blockHash })
+    const prove = planner.proveAgain({ block }).pipe(
       Effect.timeoutOption(patience),
+      Effect.tap((made) => Option.isSome(made) ? Effect.void : pool.cancel({ blocks: [block], reason: "its redundancy turn is over" })),
       Effect.catchTags({
         ProvingFailed: ({ message }) => Effect.as(Effect.logWarning(message), Option.none<Proof>()),
         // Settled blocks are not replaced: the ledger read another chain, or L1 took the update back.

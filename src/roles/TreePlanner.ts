@@ -11,7 +11,7 @@ import type { Piece } from "../domain/Forest.ts"
 import { Address, type BlockHash } from "../domain/Hash.ts"
 import { type AtomKey, atomKey, type BlockAtom, describeRange } from "../domain/planning/Atom.ts"
 import { defaultHintRules, Hint, type HintRules } from "../domain/planning/Peers.ts"
-import { Planner, type RunningAtom } from "../domain/planning/Planner.ts"
+import { Planner, type RunningAtom, type Stopped } from "../domain/planning/Planner.ts"
 import type { Member } from "../domain/planning/Rendezvous.ts"
 import { type Decision, describeDecision, Reason, StrategyName } from "../domain/planning/Strategy.ts"
 import { Proof, type Statement } from "../domain/Proof.ts"
@@ -20,10 +20,12 @@ import { passesOver, type PricedBlock, type WorkPolicy } from "../domain/Reserva
 import { L1 } from "../l1/L1.ts"
 import { LedgerSource, type LedgerUnavailable } from "../ledger/LedgerSource.ts"
 import { ProofInvalid, ProofSystem } from "../proofs/ProofSystem.ts"
-import type { RoleShape } from "../rpc/RoleService.ts"
+import { Deadline } from "../rpc/Deadline.ts"
+import { connectRole, type RoleShape } from "../rpc/RoleService.ts"
+import type { RoleTransport } from "../rpc/RoleTransport.ts"
 import { Store } from "../store/Store.ts"
 import { CheckpointWatcher } from "./CheckpointWatcher.ts"
-import { ProofFailure, ProverPool } from "./ProverPool.ts"
+import { type PoolStatus, ProofFailure, ProverPool } from "./ProverPool.ts"
 import { RoleFibers } from "./RoleFibers.ts"
 
 /** What an operator decides about its work. */
@@ -86,6 +88,11 @@ const explained = 32
 /** Kept proofs that wait for a listener at most: one that is slower misses the oldest, and can ask the store. */
 const keptAhead = 4_096
 
+/** For how long the proof of a settled block that an earlier planner asked for may be needed for a redundancy turn: then it was asked for again. */
+const turnPatience = 60_000
+
+const uselessBy: Record<Stopped, string> = { superseded: "nobody needs it any more", yielded: "another prover works on it" }
+
 /** A proof in the forest. */
 interface KnownProof extends Piece {
   readonly proof: Proof
@@ -129,8 +136,8 @@ export const TreePlannerRpcs = RpcGroup.make(
   Rpc.make("offer", { payload: { proof: Proof }, success: Schema.Boolean, error: Schema.Union([ProofInvalid, BlocksUnknown]) }),
   /** What a prover says of its work: advice (OC-3). The caller has checked that it is the prover's word, and that the prover is registered. */
   Rpc.make("hint", { payload: { hint: Hint } }),
-  /** This node's own proof of a block that is settled already, for a redundancy turn (RW-4). Interrupting stops the work. */
-  Rpc.make("proveAgain", { payload: { block: BlockRef }, success: Proof, error: ProofFailure }),
+  /** This node's own proof of a block that is settled already, for a redundancy turn (RW-4). Interrupting stops the waiting alone. */
+  Rpc.make("proveAgain", { payload: { block: BlockRef }, success: Proof, error: ProofFailure }).annotate(Deadline, Duration.infinity),
   /** Every proof that is newly kept from now on, and whether this node made it. */
   Rpc.make("kept", { success: Schema.Struct({ proof: Proof, own: Schema.Boolean }), stream: true }),
   /** The present view and every later one. */
@@ -138,6 +145,9 @@ export const TreePlannerRpcs = RpcGroup.make(
 )
 
 export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof TreePlannerRpcs>>()("lignum/TreePlanner") {
+  /** The role in another process, or behind the transport of this one. */
+  static readonly layerRemote: Layer.Layer<TreePlanner, never, RoleTransport> = connectRole("tree-planner", TreePlannerRpcs, TreePlanner)
+
   static readonly layer = Layer.effect(
     TreePlanner,
     Effect.gen(function*() {
@@ -149,7 +159,9 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
       const fibers = yield* RoleFibers
       const options = yield* PlannerOptions
       const { account } = yield* L1
-      const jobs = yield* FiberMap.make<AtomKey, void, never>()
+      const waiting = yield* FiberMap.make<AtomKey, void, never>()
+      /** The blocks whose proofs are waited for. */
+      const asked = new Map<AtomKey, BlockRef>()
       const growth = yield* FiberHandle.make<void, LedgerUnavailable>()
       const changed = yield* Queue.sliding<void>(1)
       const news = yield* PubSub.sliding<{ readonly proof: Proof; readonly own: boolean }>(keptAhead)
@@ -164,6 +176,8 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
       /** Proofs from the store by their last block, which the ledger has not shown yet, or never will again (CP-4). */
       let stored = new Map<BlockHash, ReadonlyArray<Proof>>()
       const quarantined = new Map<number, BlockHash>()
+      /** Blocks whose proofs were asked for, perhaps by an earlier planner on another host: they are taken up or cancelled. */
+      let leftOver: ReadonlyArray<BlockRef> = []
       /** What a block must bring at the moment, and the time of day in seconds, as of the last look. */
       let policy: WorkPolicy = { ...options, reservationPrice: ProverPrice.make(0n), mergeWork: proofs.mergeWork }
       let second = 0n
@@ -177,8 +191,11 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
         return since === undefined || since > second ? undefined : second - since
       }
 
+      /** How many proofs this node's hosts run at once, and how many jobs wait for the operator. */
+      let hosts: Pick<PoolStatus, "capacity" | "quarantined"> = { capacity: 1, quarantined: 0 }
+      const begun = yield* Clock.currentTimeMillis
       const planner = new Planner<KnownProof>({
-        me: { prover: account, capacity: proofs.capacity },
+        me: { prover: account, capacity: hosts.capacity },
         strategy: options.strategy,
         // The pool merges nothing: where that is work, updates are put together block by block.
         mergeUpTo: 0,
@@ -186,7 +203,7 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
         rules: options.hints,
         passesOver: (number) => passesOver(blocks.get(number)!.priced, ageOf(number), policy),
         isQuarantined: (number) => quarantined.get(number) === blocks.get(number)?.ref.hash
-      }, tip.number, yield* Clock.currentTimeMillis)
+      }, tip.number, begun)
 
       // A proof binds hashes; the numbers beside them are the sender's word, and are held against the ledger.
       const namesLedgerBlocks = ({ from, leaves }: Statement): boolean =>
@@ -218,6 +235,7 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
         Effect.acquireUseRelease(
           Effect.flatMap(Clock.currentTimeMillis, (now) => {
             planner.beginTurn(block.number, now)
+            leftOver = leftOver.filter(({ hash }) => hash !== block.hash)
             return Queue.offer(changed, undefined)
           }),
           () => pool.proveBlock({ block }),
@@ -249,8 +267,30 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
               Effect.as(Effect.andThen(Effect.logError(failure.message), Effect.sync(() => quarantined.set(block.number, block.hash))), false)
           }),
           Effect.flatMap((proven) => ended(atom, proven)),
+          Effect.ensuring(Effect.sync(() => asked.delete(atomKey(atom)))),
           Effect.asVoid
         )
+
+      const ask = (atom: BlockAtom, block: BlockRef) => {
+        asked.set(atomKey(atom), block)
+        return FiberMap.run(waiting, atomKey(atom), prove(atom, block))
+      }
+
+      /** Goes on with what was asked for before, where the ledger still has the block and nothing covers it; else nobody needs it (OC-4). */
+      const takeOver = Effect.fnUntraced(function*(now: number) {
+        const useless: Array<BlockRef> = []
+        const later: Array<BlockRef> = []
+        for (const block of leftOver) {
+          const there = blocks.get(block.number)
+          const settled = block.number <= tip.number
+          const atom = there?.ref.hash === block.hash ? planner.adopt(block.number, now) : undefined
+          if (atom !== undefined) yield* ask(atom, block)
+          else if (settled ? now < begun + turnPatience : there === undefined) later.push(block)
+          else useless.push(block)
+        }
+        leftOver = later
+        if (useless.length > 0) yield* pool.cancel({ blocks: useless, reason: uselessBy.superseded })
+      })
 
       const blockNumbers = ({ from, to }: { readonly from: number; readonly to: number }) => ({ from: BlockNumber.make(from), to: BlockNumber.make(to) })
 
@@ -259,14 +299,18 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
         const now = yield* Clock.currentTimeMillis
         second = BigInt(Math.floor(now / 1_000))
         policy = { ...policy, reservationPrice: yield* options.reservationPrice }
+        yield* takeOver(now)
         const { start, stop } = planner.decide(now)
         for (const { atom, why } of stop) {
+          const block = asked.get(atomKey(atom))
+          if (block === undefined) continue
           yield* Effect.logDebug(`${describeRange(atom)} is dropped: ${why}`)
-          yield* FiberMap.remove(jobs, atomKey(atom))
+          yield* FiberMap.remove(waiting, atomKey(atom))
+          yield* pool.cancel({ blocks: [block], reason: uselessBy[why] })
         }
         for (const { atom, reason } of start) {
           yield* Effect.logDebug(describeDecision({ atom, reason, take: true }))
-          if (atom.kind === "block") yield* FiberMap.run(jobs, atomKey(atom), prove(atom, blocks.get(atom.to)!.ref))
+          if (atom.kind === "block") yield* ask(atom, blocks.get(atom.to)!.ref)
         }
 
         const next = planner.explain(now, explained)
@@ -287,7 +331,7 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
             next: next.map(({ atom, reason, take }) => ({ ...blockNumbers(atom), take, reason })),
             passedOver: next.flatMap(({ atom: { to }, reason }) =>
               reason._tag === "DoesNotPay" ? [{ number: BlockNumber.make(to), pays: reason.pays, asked: reason.asked }] : []),
-            idle: planner.free === 0 ? null : whyIdle(passed)
+            idle: hosts.capacity === 0 ? "no host proves at the moment" : planner.free === 0 ? null : whyIdle(passed)
           })
         )
       })
@@ -310,6 +354,9 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
       const growFrom = Effect.fnUntraced(function*(from: BlockRef) {
         stored = Map.groupBy(yield* store.proofsBeyond(from.number), ({ statement }) => statement.to.hash)
         tip = from
+        leftOver = [...leftOver, ...asked.values()]
+        asked.clear()
+        yield* FiberMap.clear(waiting)
         planner.startOver(tip.number)
         if (head.number < tip.number) head = tip
         blocks.clear()
@@ -319,6 +366,16 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
             return Queue.offer(changed, undefined)
           })))
       })
+
+      const hearPool = (status: PoolStatus) =>
+        Effect.suspend(() => {
+          if (status.capacity !== hosts.capacity) planner.resize(status.capacity)
+          // The operator let something out: asking tells what.
+          if (status.quarantined < hosts.quarantined) quarantined.clear()
+          const same = status.capacity === hosts.capacity && status.quarantined === hosts.quarantined
+          hosts = status
+          return same ? Effect.void : Queue.offer(changed, undefined)
+        })
 
       const moveTip = Effect.fnUntraced(function*(to: BlockRef) {
         if (to.hash === tip.hash) return
@@ -331,6 +388,7 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
           planner.moveTip(tip.number)
           planner.forget(tip.number)
           for (const number of quarantined.keys()) if (number <= tip.number) quarantined.delete(number)
+          yield* pool.settled({ upTo: tip.number })
         }
         yield* Queue.offer(changed, undefined)
       })
@@ -338,14 +396,16 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
       // Other roles may start after this one, so that they are asked in a loop of the role and not while it is built.
       yield* fibers.fork(Effect.gen(function*() {
         const first = yield* Stream.runHead(watcher.changes()).pipe(Effect.flatMap(Effect.fromOption), Effect.orDie)
-        const { capacity } = yield* Stream.runHead(pool.changes()).pipe(Effect.flatMap(Effect.fromOption), Effect.orDie)
-        planner.resize(capacity)
+        yield* Effect.flatMap(Effect.orDie(Effect.flatMap(Stream.runHead(pool.changes()), Effect.fromOption)), hearPool)
+        leftOver = yield* pool.asked()
+        yield* pool.settled({ upTo: first.tip.number })
         yield* growFrom(first.tip)
         yield* fibers.fork(FiberHandle.join(growth))
         yield* fibers.fork(Stream.runForEach(watcher.changes(), ({ checkpoints, registeredAt, tip }) => {
           registered = checkpoints.map(({ number }, i) => ({ number, registeredAt: registeredAt[i]! }))
           return moveTip(tip)
         }))
+        yield* fibers.fork(Stream.runForEach(pool.changes(), hearPool))
         // Blocks that are passed over pay more as they age, and those left to others come back.
         yield* fibers.fork(Effect.repeat(Effect.suspend(() => waits ? Queue.offer(changed, undefined) : Effect.void), Schedule.spaced("1 second")))
         yield* Queue.offer(changed, undefined)

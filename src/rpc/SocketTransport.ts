@@ -9,13 +9,9 @@ import { Deferred, Effect, Option, Schedule, type Scope, Stream, SubscriptionRef
 import { RpcClient, RpcSerialization, RpcServer } from "effect/rpc"
 import { Socket, SocketServer } from "effect/socket"
 import type { TLSSocket } from "node:tls"
+import { limitedJson, limitMessages } from "./MessageLimits.ts"
 import { type RoleTransport, type ServiceName, serviceNames } from "./RoleTransport.ts"
-import { type Address, dial, listen as listenAt, type ListenFailed, type Located, type Secret } from "./SecureSocket.ts"
-
-/** Counts what both ends must agree on: another version is refused before anything is said. */
-const version = 1
-
-const protocolOf = (service: ServiceName): string => `lignum/${version}/${service}`
+import { type Address, dial, listen as listenAt, type ListenFailed, type ListenLimits, type Located, protocolOf, type Secret } from "./SecureSocket.ts"
 
 const serviceOf = (protocol: string): ServiceName | undefined => serviceNames.find((service) => protocolOf(service) === protocol)
 
@@ -31,10 +27,12 @@ interface Attendant {
 type Desk = SubscriptionRef.SubscriptionRef<Attendant | undefined>
 
 /** Takes connections in for everything that is served here; answers where. */
-const makeServe = Effect.fnUntraced(function*(secret: Secret, at: Address) {
+const makeServe = Effect.fnUntraced(function*(secret: Secret, at: Address, limits: Partial<ListenLimits>) {
   const desks = new Map<ServiceName, Desk>()
   for (const service of serviceNames) desks.set(service, yield* SubscriptionRef.make<Attendant | undefined>(undefined))
-  const { address, server } = yield* listenAt({ secret, at, speaks: (protocol) => serviceOf(protocol) !== undefined })
+  const { address, server } = yield* listenAt({ secret, at, limits, speaks: (protocol) => serviceOf(protocol) !== undefined })
+  const context = yield* Effect.context<never>()
+  const serialization = limitedJson((text) => Effect.runForkWith(context)(Effect.logWarning(text)))
 
   yield* server.run((socket) =>
     Effect.gen(function*() {
@@ -47,7 +45,7 @@ const makeServe = Effect.fnUntraced(function*(secret: Secret, at: Address) {
         Effect.map(Option.flatten)
       )
       if (Option.isNone(attendant)) return
-      yield* Effect.raceFirst(attendant.value.attend(socket), Deferred.await(attendant.value.gone))
+      yield* Effect.raceFirst(attendant.value.attend(limitMessages(socket, `a client of the ${serviceOf(String(alpnProtocol))}`)), Deferred.await(attendant.value.gone))
     }).pipe(Effect.scoped, Effect.ignoreCause)
   ).pipe(Effect.forkScoped)
 
@@ -79,7 +77,7 @@ const makeServe = Effect.fnUntraced(function*(secret: Secret, at: Address) {
   const serve: RoleTransport["Service"]["serve"] = (service) =>
     RpcServer.makeProtocolSocketServer.pipe(
       Effect.provideService(SocketServer.SocketServer, takeOver(desks.get(service)!)),
-      Effect.provideService(RpcSerialization.RpcSerialization, RpcSerialization.ndjson)
+      Effect.provideService(RpcSerialization.RpcSerialization, serialization)
     )
   return { serve, address }
 })
@@ -95,8 +93,8 @@ export const connecting = (options: {
     Effect.flatMap(dial({ ...options, protocol: protocolOf(service) }), (socket) =>
       // A process that works hard for a while is not gone.
       RpcClient.makeProtocolSocket({ pingTimeout: "30 seconds", retryPolicy: Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("1 second")]) }).pipe(
-        Effect.provideService(Socket.Socket, socket),
-        Effect.provideService(RpcSerialization.RpcSerialization, RpcSerialization.ndjson)
+        Effect.provideService(Socket.Socket, limitMessages(socket, `the ${service}`)),
+        Effect.provideService(RpcSerialization.RpcSerialization, limitedJson(() => undefined))
       ))
 })
 
@@ -108,8 +106,9 @@ export const connecting = (options: {
 export const listening = (options: {
   readonly secret: Secret
   readonly at: Address
+  readonly limits?: Partial<ListenLimits>
 }): Effect.Effect<{ readonly transport: RoleTransport["Service"]; readonly address: Address }, ListenFailed, Scope.Scope> =>
-  Effect.map(makeServe(options.secret, options.at), ({ address, serve }) => ({
+  Effect.map(makeServe(options.secret, options.at, options.limits ?? {}), ({ address, serve }) => ({
     address,
     transport: { serve, connect: connecting({ secret: options.secret, locate: Effect.succeed(address) }).connect }
   }))

@@ -114,6 +114,7 @@ const make = Effect.fnUntraced(function*(options: ModelProofsOptions) {
 
   const system = ProofSystem.of({
     id: "groth16",
+    verifyingKeys: leafTag,
     capacity: options.capacity,
     mergeWork: false,
     maxLeaves: options.maxLeaves,

@@ -5,7 +5,7 @@ import { Context, type Effect, type Scope, type Stream } from "effect"
 import type { SqlClient, SqlError, Statement } from "effect/sql"
 
 /** What news is about. Whoever hears one looks into the tables: news may be lost, come twice, or come late, and does no harm. */
-export type Topic = "jobs-ready" | "jobs-ended" | "jobs-revoked" | "hosts" | "roles"
+export type Topic = "jobs-ready" | "jobs-ended" | "jobs-revoked" | "hosts" | "roles" | "operator"
 
 export class Database extends Context.Service<Database, {
   readonly sql: SqlClient.SqlClient

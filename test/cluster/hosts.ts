@@ -1,6 +1,6 @@
 /** Small hosts of a real cluster on a real Postgres, each with a scope of its own. */
 import { NodeServices } from "@effect/platform-node"
-import { Context, Effect, Exit, Layer, Redacted, Ref, Schema, Scope, Stream } from "effect"
+import { Context, Effect, Exit, Layer, Redacted, Schema, Scope, Stream } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"

@@ -5,7 +5,7 @@
 import { Forest, type Piece } from "../Forest.ts"
 import type { Address } from "../Hash.ts"
 import type { PassedOver } from "../ReservationPrice.ts"
-import { type Atom, type AtomKey, atomKey, blockAtom, type Range } from "./Atom.ts"
+import { type Atom, type AtomKey, atomKey, blockAtom, type BlockAtom, type Range } from "./Atom.ts"
 import { MergePieces } from "./Merges.ts"
 import { defaultHintRules, type Hint, type HintRules, Peers } from "./Peers.ts"
 import { goesOn, type Member, Rendezvous } from "./Rendezvous.ts"
@@ -95,10 +95,10 @@ export class Planner<P extends Piece> {
     this.#wholeTo = tip
   }
 
-  /** This node runs so many proofs at once. */
+  /** This node runs so many proofs at once; none while no host proves for it. To others it stays one of them. */
   resize(capacity: number): void {
     this.#capacity = capacity
-    this.#peers.resize(capacity)
+    this.#peers.resize(Math.max(capacity, 1))
   }
 
   /** The ledger's next block. */
@@ -151,6 +151,14 @@ export class Planner<P extends Piece> {
   /** What a registered prover says of its work. */
   hear(hint: Hint, now: number): void {
     if (this.#strategy.listens) this.#peers.hear(hint, now, (range) => this.#isOpen(range))
+  }
+
+  /** Takes up the work on a block that was begun before this planner; none if it is not open. */
+  adopt(number: number, now: number): BlockAtom | undefined {
+    const atom = blockAtom(number)
+    if (!this.#isOpen(atom)) return undefined
+    this.#running.set(atomKey(atom), { atom, since: now, reason: { _tag: "Begun" } })
+    return atom
   }
 
   /** This node's work on an atom ended: proven or not. */

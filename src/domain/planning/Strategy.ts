@@ -20,6 +20,8 @@ export const Reason = Schema.TaggedUnion({
   Assigned: { provers: Schema.Int },
   /** Taken: its holder does not come to it, and of the others it is this node's turn. */
   Helps: { holder: Address },
+  /** Taken: it was begun before this planner, by this node. */
+  Begun: {},
   /** Taken although it is covered: this node's own proof of it earns the redundancy share (RW-4). */
   Turn: {},
   /** Passed over: this node works on it. */
@@ -46,6 +48,8 @@ export const explain = (reason: Reason, nameOf: (prover: Address) => string = (p
       return reason.provers === 1 ? "no other prover is known" : `it is this node's among ${reason.provers} provers`
     case "Helps":
       return `${nameOf(reason.holder)} does not come to it`
+    case "Begun":
+      return "it was begun already"
     case "Turn":
       return "it is proven once more for the redundancy share"
     case "Running":
