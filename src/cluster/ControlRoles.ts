@@ -5,32 +5,26 @@
  * For a moment two hosts can run a role. What either writes that leads to something external is written under its lease's fence, so that
  * the earlier one writes nothing more, and stops (ND-3).
  */
-import { Context, Deferred, Duration, Effect, Layer, Stream, SubscriptionRef } from "effect"
+import { Context, Deferred, Duration, Effect, Layer, Stream } from "effect"
 import { Singleton } from "effect/cluster"
-import { type Child, type ChildStatus, type RestartLimitReached, supervise, type SupervisorOptions } from "../node/Supervisor.ts"
+import { type Child, type RestartLimitReached, supervise, type SupervisorOptions } from "../node/Supervisor.ts"
 import type { ServiceName } from "../rpc/RoleTransport.ts"
 import type { Address } from "../rpc/SecureSocket.ts"
 import { Fence } from "../store/Fence.ts"
 import { RoleLeases } from "../store/RoleLeases.ts"
 import { RoleHolders } from "./ClusterTransport.ts"
+import { RoleStatus } from "./RoleStatus.ts"
 
-/** This host, as it is entered in leases, and how its roles are. */
+/** This host, as it is entered in leases. */
 export class ControlHost extends Context.Service<ControlHost, {
   readonly name: string
   readonly address: Address
   readonly supervision: SupervisorOptions
-  /** The roles that run here. */
-  readonly status: SubscriptionRef.SubscriptionRef<ReadonlyMap<string, ChildStatus>>
   /** Fails when a role failed too often: then this host is to end, and another one has a try. */
   readonly gaveUp: Deferred.Deferred<never, RestartLimitReached>
 }>()("lignum/ControlHost") {
   static readonly layer = (who: { readonly name: string; readonly address: Address; readonly supervision: SupervisorOptions }) =>
-    Layer.effect(
-      ControlHost,
-      Effect.gen(function*() {
-        return { ...who, status: yield* SubscriptionRef.make<ReadonlyMap<string, ChildStatus>>(new Map()), gaveUp: yield* Deferred.make<never, RestartLimitReached>() }
-      })
-    )
+    Layer.effect(ControlHost, Effect.map(Deferred.make<never, RestartLimitReached>(), (gaveUp) => ({ ...who, gaveUp })))
 }
 
 /**
@@ -43,20 +37,14 @@ const truce = Duration.seconds(6)
 const hold = Effect.fnUntraced(function*<R>(child: Child<R>) {
   const leases = yield* RoleLeases
   const { taken } = yield* RoleHolders
-  const { address, gaveUp, name, status, supervision } = yield* ControlHost
+  const { address, gaveUp, name, supervision } = yield* ControlHost
+  const { show } = yield* RoleStatus
   const role = child.name as ServiceName
   const lease = yield* leases.take(role, name, address)
   const supervisor = yield* Effect.provideService(supervise([child], supervision), Fence, lease.fence)
-  const show = (present: ChildStatus | undefined) =>
-    SubscriptionRef.update(status, (all) => {
-      const now = new Map(all)
-      if (present === undefined) now.delete(role)
-      else now.set(role, present)
-      return now
-    })
-  yield* Effect.forkScoped(Stream.runForEach(supervisor.changes, ([present]) => show(present)))
+  yield* Effect.forkScoped(Stream.runForEach(supervisor.changes, ([present]) => show(lease.epoch, present!)))
   // The next holder need not wait for what is still in hand here.
-  yield* Effect.addFinalizer(() => Effect.andThen(leases.release(lease), show(undefined)))
+  yield* Effect.addFinalizer(() => leases.release(lease))
   yield* supervisor.run.pipe(
     Effect.catchTag("RestartLimitReached", (error) => Effect.andThen(Deferred.fail(gaveUp, error), Effect.never)),
     Effect.raceFirst(Effect.flatMap(taken(role, lease.epoch), (holder) =>

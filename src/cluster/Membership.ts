@@ -12,6 +12,7 @@ import type { Database } from "../store/Database.ts"
 import type { RoleLeases } from "../store/RoleLeases.ts"
 import { listening, RoleHolders } from "./ClusterTransport.ts"
 import { ControlHost } from "./ControlRoles.ts"
+import { RoleStatus } from "./RoleStatus.ts"
 import * as Runner from "./Runner.ts"
 
 export interface MembershipOptions extends Pick<Runner.RunnerOptions, "groups" | "secret" | "weight"> {
@@ -22,7 +23,7 @@ export interface MembershipOptions extends Pick<Runner.RunnerOptions, "groups" |
   readonly supervision?: SupervisorOptions
 }
 
-export type Membership = RoleTransport | RoleHolders | ControlHost | Sharding.Sharding | MessageStorage.MessageStorage
+export type Membership = RoleTransport | RoleHolders | RoleStatus | ControlHost | Sharding.Sharding | MessageStorage.MessageStorage
 
 /** Joins until the scope closes; then its roles and shards go to other hosts at once. */
 export const joinCluster = Effect.fnUntraced(function*(
@@ -35,6 +36,7 @@ export const joinCluster = Effect.fnUntraced(function*(
   return yield* Layer.build(
     Layer.mergeAll(
       Runner.layer({ ...options, address }),
+      RoleStatus.layer,
       ControlHost.layer({ name, address, supervision: options.supervision ?? supervision })
     ).pipe(Layer.provideMerge(Layer.succeedContext(Context.add(holders, RoleTransport, transport))))
   )

@@ -10,7 +10,7 @@ import { randomBytes } from "node:crypto"
 import type { ProverPrice } from "../domain/Amount.ts"
 import { Address } from "../domain/Hash.ts"
 import { Deployment } from "../l1/Deploy.ts"
-import { L1Config, NodeConfig } from "../node/NodeConfig.ts"
+import { L1Config, NodeConfig, ProvingConfig } from "../node/NodeConfig.ts"
 import { Address as SocketAddress, type Secret } from "../rpc/SecureSocket.ts"
 import { Database } from "../store/Database.ts"
 
@@ -21,6 +21,7 @@ export class SharedConfig extends Schema.Class<SharedConfig>("lignum/SharedConfi
   account: Address,
   ...Struct.pick(NodeConfig.fields, ["rollup", "work", "gossip", "settling", "flagging", "quotePort"]),
   l1: Schema.Struct(Struct.pick(L1Config.fields, ["url", "pollInterval", "confirmations"])),
+  proving: Schema.Struct(Struct.pick(ProvingConfig.fields, ["bigFrom"])),
   deployment: Deployment,
   ledger: Schema.Struct({ ...SocketAddress.fields, secret: Bytes }),
   /** The operator's identity among peers, wherever the proof exchange is. */

@@ -53,18 +53,20 @@ const bar = (fraction: number): string => {
 /** Says whose it is where there are several. */
 const whose = ({ operators }: Picture, { name }: OperatorPicture): string => operators.length > 1 ? `${name.padEnd(9)} ` : ""
 
-const provingLine = (proof: RunningProof, now: number): string =>
-  `${`${proof.kind} ${proof.block}`.padEnd(13)} ${bar(proof.fraction)} ${`${Math.floor(proof.fraction * 100)}`.padStart(3)} %  ` +
+/** @param onHost whether there are several hosts, so that it says which */
+const provingLine = (proof: RunningProof, onHost: boolean, now: number): string =>
+  `${onHost ? `${proof.host.padEnd(12)} ` : ""}${`${proof.kind} ${proof.block}`.padEnd(13)} ${bar(proof.fraction)} ${`${Math.floor(proof.fraction * 100)}`.padStart(3)} %  ` +
   `${proof.stage.padEnd(22).slice(0, 22)} ${((now - proof.since) / 1000).toFixed(1).padStart(5)} s`
 
 const provingLines = (picture: Picture, now: number): ReadonlyArray<string> =>
   picture.operators.flatMap((operator) => {
     const { planner, pool } = operator
     if (pool === undefined) return [`${whose(picture, operator)}${dim("starting")}`]
-    const lines = pool.running.map((proof) => provingLine(proof, now))
+    const lines = pool.running.map((proof) => provingLine(proof, pool.hosts.length > 1, now))
     const free = pool.capacity - Math.min(pool.capacity, pool.running.length)
     const idle = pool.idle === null ? [] : [dim(`${free} of ${pool.capacity} workers idle: ${planner?.idle ?? pool.idle}`)]
-    return [...lines, ...idle].map((line) => `${whose(picture, operator)}${line}`)
+    const alarm = pool.alarm === null ? [] : [red(pool.alarm)]
+    return [...lines, ...idle, ...alarm].map((line) => `${whose(picture, operator)}${line}`)
   }).map((line, i) => `${label(i === 0 ? "proving" : "")} ${line}`)
 
 const settlerLines = (picture: Picture): ReadonlyArray<string> =>

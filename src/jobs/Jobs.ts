@@ -112,10 +112,17 @@ export class OutputInvalid extends Schema.TaggedError<OutputInvalid>()("OutputIn
 /** Looks at every output before it is accepted, whoever it is from (OC-1). Without one, nothing is accepted. */
 export class OutputCheck extends Context.Service<OutputCheck, (spec: JobSpec, output: Uint8Array) => Effect.Effect<void, OutputInvalid>>()("lignum/OutputCheck") {}
 
-/** How long leases last. A host that was silent for longer than `expiry` is taken for dead; it must be longer than any pause of a live one. */
-export const LeaseTerms = Context.Reference<{ readonly heartbeat: number; readonly expiry: number }>("lignum/LeaseTerms", {
-  /** Milliseconds. */
-  defaultValue: () => ({ heartbeat: 750, expiry: 3_500 })
+/** Milliseconds. */
+export interface Terms {
+  /** Between two signs of life of a host. */
+  readonly heartbeat: number
+  /** A host that was silent for so long is taken for dead; it must be longer than any pause of a live one. */
+  readonly expiry: number
+}
+
+/** How long leases last, by the database. Hosts of an embedded one live and die with it: there, silence is not how one learns of it. */
+export const LeaseTerms = Context.Reference<Readonly<Record<"sqlite" | "postgres", Terms>>>("lignum/LeaseTerms", {
+  defaultValue: () => ({ sqlite: { heartbeat: 30_000, expiry: 180_000 }, postgres: { heartbeat: 750, expiry: 3_500 } })
 })
 
 /** A host's side: leases, and reports under them. A report that comes too late changes nothing, but a valid output always counts (OC-5). */

@@ -60,11 +60,11 @@ export const aboutOf = (id: JobId): Option.Option<{ readonly kind: "block" | "an
     whose
   }))
 
+/** As much as 62 transfers have: their circuit takes 2^20 constraints. */
+export const defaultBigFrom = ProverGas.make(1_000_000n)
+
 /** From how much prover gas on a job is big: only hosts that take big jobs are given it. */
-export const BigFrom = Context.Reference<ProverGas>("lignum/jobs/BigFrom", {
-  /** As much as 62 transfers: their circuit has 2^20 constraints. */
-  defaultValue: () => ProverGas.make(1_000_000n)
-})
+export const BigFrom = Context.Reference<ProverGas>("lignum/BigFrom", { defaultValue: () => defaultBigFrom })
 
 /** Proving takes one thread, about 100 MB for 2^15 constraints, and the memory of a thread that does nothing. */
 const [cores, idleMemory, gasPerMemory] = [1, 128, 2n ** 15n / 100n]

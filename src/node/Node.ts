@@ -3,8 +3,10 @@
  */
 import { Context, Duration, Effect, FileSystem, Layer, Schedule, Schema } from "effect"
 import { join } from "node:path"
+import type { Jobs } from "../jobs/Jobs.ts"
 import { readDeployment } from "../l1/Deploy.ts"
 import { L1 } from "../l1/L1.ts"
+import { ProofSystem } from "../proofs/ProofSystem.ts"
 import { FeeController, FeeControllerRpcs } from "../roles/FeeController.ts"
 import { announceIn } from "../rpc/Announcement.ts"
 import { openDoor } from "../rpc/HttpDoor.ts"
@@ -12,12 +14,14 @@ import * as MemoryTransport from "../rpc/MemoryTransport.ts"
 import { RoleTransport } from "../rpc/RoleTransport.ts"
 import { Address as SocketAddress, readSecret } from "../rpc/SecureSocket.ts"
 import * as SocketTransport from "../rpc/SocketTransport.ts"
-import { layerSqlite } from "../store/Sqlite.ts"
-import * as SqlStore from "../store/SqlStore.ts"
+import { embeddedStore } from "./EmbeddedStore.ts"
 import type { NodeConfig } from "./NodeConfig.ts"
-import { type Costs, NodeService } from "./NodeService.ts"
+import { type Costs, NodeService, setCosts } from "./NodeService.ts"
 import { KeysForeign, l1Port, ledgerPort, peersPort, provingSystem, readL1Key, roleOptions } from "./Ports.ts"
 import { connectRoles, type Roles, serveNode, startRoles } from "./ProverNode.ts"
+
+/** The database in a node's data folder. */
+export const storeFile = "node.db"
 
 /** Where, in its data folder, a node says at which address its roles can be asked, for as long as it runs. */
 export const rpcFile = "rpc.json"
@@ -44,19 +48,18 @@ const portsOf = Effect.fnUntraced(function*(config: NodeConfig) {
   const { gossip, l1, ledger, proving } = config
   const privateKey = yield* readL1Key(l1.keyFile)
   // Workers load the keys while the deployment is waited for.
-  const [{ hash, system }, deployment] = yield* Effect.all([provingSystem(proving), awaitDeployment(l1)], { concurrency: 2 })
-  if (hash !== deployment.verifyingKeys) return yield* new KeysForeign({ keys: proving.keys, contracts: l1.addressesFile })
+  const [system, deployment] = yield* Effect.all([provingSystem(proving), awaitDeployment(l1)], { concurrency: 2 })
+  if (Context.get(system, ProofSystem).verifyingKeys !== deployment.verifyingKeys) return yield* new KeysForeign({ keys: proving.keys, contracts: l1.addressesFile })
   return Layer.mergeAll(
     l1Port(l1.url, deployment, privateKey),
     ledgerPort(ledger, yield* readSecret(ledger.secretFile)),
     gossip === undefined ? Layer.empty : peersPort(gossip, { identityFile: join(config.data, "peer.key") }, deployment, privateKey),
-    SqlStore.layer.pipe(Layer.provide(layerSqlite(join(config.data, "node.db"), { exclusive: true, busyTimeout: "1 second" }))),
-    Layer.succeedContext(system)
+    Layer.provideMerge(embeddedStore(join(config.data, storeFile), { exclusive: true, busyTimeout: "1 second" }), Layer.succeedContext(system))
   )
 })
 
 /** Opens the doors that the configuration asks for; behind them are the roles, and the node as a whole. */
-const openDoors = Effect.fnUntraced(function*(config: NodeConfig, roles: Context.Context<Roles | NodeService>) {
+const openDoors = Effect.fnUntraced(function*(config: NodeConfig, roles: Context.Context<Roles | NodeService | Jobs>) {
   if (config.quotePort !== undefined) {
     const url = yield* Effect.provideContext(openDoor(FeeControllerRpcs, FeeController, config.quotePort), roles)
     yield* Effect.logInfo(`the node answers quotes at ${url}`)
@@ -81,8 +84,8 @@ export const startNode = Effect.fnUntraced(function*(config: NodeConfig) {
   const node = roles.pipe(Context.merge(ports), Context.merge(options))
   const supervisor = yield* Effect.provideContext(startRoles(), node)
   const { account } = Context.get(node, L1)
-  const service = yield* Effect.provideContext(NodeService.make(account, supervisor, costs), node)
-  yield* openDoors(config, Context.add(roles, NodeService, service))
+  const service = yield* Effect.provideContext(NodeService.make(account, supervisor, setCosts(costs)), node)
+  yield* openDoors(config, Context.add(node, NodeService, service))
   yield* Effect.logInfo(`prover ${account} runs`)
   return { account, supervisor }
 })

@@ -5,13 +5,14 @@
 import { Duration, Effect, FileSystem, Schema } from "effect"
 import { hostname } from "node:os"
 import { dirname, resolve } from "node:path"
-import { ProverPrice } from "../domain/Amount.ts"
+import { ProverGas, ProverPrice } from "../domain/Amount.ts"
 import { defaulting } from "../domain/Defaulting.ts"
 import { Address } from "../domain/Hash.ts"
 import { StrategyName } from "../domain/planning/Strategy.ts"
 import { ProtocolParameters } from "../domain/ProtocolParameters.ts"
 import { PriceRule } from "../domain/ProverPrice.ts"
 import { JobSize } from "../jobs/Jobs.ts"
+import { defaultBigFrom } from "../jobs/ProofJobs.ts"
 import { Address as SocketAddress } from "../rpc/SecureSocket.ts"
 
 const natural = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
@@ -60,6 +61,8 @@ export const ProvingConfig = Schema.Struct({
   workers: natural,
   /** Niceness of the threads that prove, 0 to 19: with more of it they leave the machine to others. */
   niceness: defaulting(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 19 })), 0),
+  /** From how much prover gas on a block's job is a big one, which only hosts that take big jobs are given. */
+  bigFrom: defaulting(ProverGas, defaultBigFrom),
   /** A program with rapidsnark's command line that takes the proving step. */
   command: Schema.optionalKey(Schema.String)
 })

@@ -54,6 +54,13 @@ export interface Costs {
   provingCost: bigint
 }
 
+/** Work costs so much from now on. */
+export const setCosts = (costs: Costs) => (price: ProverPrice): Effect.Effect<void> =>
+  Effect.sync(() => {
+    costs.reservationPrice = price
+    costs.provingCost = price
+  })
+
 const doneTwice = ({ attempts }: Job): boolean => attempts.filter(({ outcome }) => outcome === "done").length > 1
 /** More jobs than a node ever keeps. */
 const allOfThem = 100_000
@@ -62,7 +69,7 @@ export class NodeService extends Context.Service<NodeService, RoleShape<typeof N
   /** A node in another process. */
   static readonly layerRemote: Layer.Layer<NodeService, never, RoleTransport> = connectRole("node", NodeRpcs, NodeService)
 
-  static readonly make = (account: Address, supervisor: Supervisor, costs: Costs): Effect.Effect<NodeService["Service"], never, Store | Jobs> =>
+  static readonly make = (account: Address, supervisor: Pick<Supervisor, "changes">, reprice: (price: ProverPrice) => Effect.Effect<void>): Effect.Effect<NodeService["Service"], never, Store | Jobs> =>
     Effect.map(Effect.all([Store, Jobs]), ([store, jobs]) => ({
       changes: () => Stream.map(supervisor.changes, (roles) => new NodeView({ account, roles })),
       record: () =>
@@ -73,10 +80,6 @@ export class NodeService extends Context.Service<NodeService, RoleShape<typeof N
       proofs: ({ beyond }) =>
         Effect.map(store.proofsBeyond(beyond), (proofs) =>
           proofs.map(({ id, statement: { from, leaves, to } }) => ({ id, from, to, provers: leaves.map(({ prover }) => prover) }))),
-      reprice: ({ price }) =>
-        Effect.sync(() => {
-          costs.reservationPrice = price
-          costs.provingCost = price
-        })
+      reprice: ({ price }) => reprice(price)
     }))
 }

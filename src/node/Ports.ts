@@ -8,13 +8,13 @@ import { devnetSchedule } from "../domain/ProverGasSchedule.ts"
 import { type HintDomain, HintSigner, makeHintSigner } from "../gossip/HintSignature.ts"
 import * as Libp2pGossip from "../gossip/Libp2pGossip.ts"
 import type { Deployment } from "../l1/Deploy.ts"
+import { BigFrom } from "../jobs/ProofJobs.ts"
 import { L1PollInterval } from "../l1/Follower.ts"
 import { makeL1GasPrice } from "../l1/L1GasPrice.ts"
 import * as ViemL1 from "../l1/ViemL1.ts"
 import * as RemoteLedger from "../ledger/RemoteLedger.ts"
 import { loadKeys } from "../proofs/CircuitKeys.ts"
 import * as Groth16 from "../proofs/Groth16.ts"
-import { verifyingKeysHash } from "../proofs/VerifierKeys.ts"
 import { FeeOptions } from "../roles/FeeController.ts"
 import { SettlerOptions } from "../roles/Settler.ts"
 import { PlannerOptions } from "../roles/TreePlanner.ts"
@@ -43,7 +43,7 @@ export class KeysForeign extends Schema.TaggedError<KeysForeign>()("KeysForeign"
 export const provingSystem = Effect.fnUntraced(function*({ command, keys: folder, niceness, workers }: typeof ProvingConfig.Type) {
   const keys = yield* loadKeys(folder)
   const layer = Groth16.layer({ keys, workers, niceness, ...(command === undefined ? {} : { externalProver: { command } }) })
-  return { system: yield* Layer.build(layer), hash: verifyingKeysHash({ block: keys.block.verifyingKey, ancestry: keys.ancestry.verifyingKey }) }
+  return yield* Layer.build(layer)
 })
 
 /** L1 as the operator's account sees it. */
@@ -68,10 +68,11 @@ export const peersPort = (
 /** What an operator decides about its roles. */
 export interface Decisions extends Pick<NodeConfig, "rollup" | "work" | "settling" | "flagging"> {
   readonly l1: Pick<typeof L1Config.Type, "url" | "pollInterval" | "confirmations">
+  readonly proving: Pick<typeof ProvingConfig.Type, "bigFrom">
 }
 
 /** What the roles are told of the operator's decisions. */
-export const roleOptions = Effect.fnUntraced(function*({ flagging, l1, rollup, settling, work }: Decisions, costs: Costs) {
+export const roleOptions = Effect.fnUntraced(function*({ flagging, l1, proving, rollup, settling, work }: Decisions, costs: Costs) {
   const { parameters } = rollup
   return Context.make(L1PollInterval, l1.pollInterval).pipe(
     Context.add(PlannerOptions, {
@@ -82,6 +83,7 @@ export const roleOptions = Effect.fnUntraced(function*({ flagging, l1, rollup, s
       peers: work.peers,
       hints: defaultHintRules
     }),
+    Context.add(BigFrom, proving.bigFrom),
     Context.add(SettlerOptions, {
       ...settling,
       parameters,

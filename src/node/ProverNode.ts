@@ -102,7 +102,7 @@ export const supervision: SupervisorOptions = {
 export type RoleSurroundings = Roles | Outbox | ProofGossip
 
 /** The seven roles as supervised children, in the order in which they are started. */
-export const roleChildren = [
+export const roleChildren: ReadonlyArray<Child<NodePorts | RoleSurroundings | RoleTransport>> = [
   child("checkpoint-watcher", servers["checkpoint-watcher"], CheckpointWatcher.layer),
   child("prover-pool", servers["prover-pool"], ProverPool.layer),
   child("tree-planner", servers["tree-planner"], TreePlanner.layer),
@@ -110,7 +110,7 @@ export const roleChildren = [
   child("fee-controller", servers["fee-controller"], FeeController.layer),
   child("settler", servers.settler, Settler.layer),
   child("reward-auditor", servers["reward-auditor"], RewardAuditor.layer)
-] satisfies ReadonlyArray<Child<NodePorts | RoleSurroundings | RoleTransport>>
+]
 
 /** The roles as clients of each other, the outbox below them, and the network of other provers, which is empty without `ProofGossip`. */
 export const roleSurroundings: Effect.Effect<Context.Context<RoleSurroundings>, never, NodePorts | RoleTransport | Scope.Scope> = Effect.gen(function*() {

@@ -2,16 +2,16 @@
  * The tree planner: keeps the proof forest and decides what to prove next (OC-2, OC-3). What it decides is thought out in
  * `domain/planning/`; the role brings it the facts, and does what comes out.
  */
-import { Clock, Context, Duration, Effect, FiberHandle, FiberMap, Layer, PubSub, Queue, Schedule, Schema, Stream, SubscriptionRef } from "effect"
+import { Clock, Context, Duration, Effect, FiberHandle, Layer, PubSub, Queue, Schedule, Schema, Stream, SubscriptionRef } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 import { BlockNumber, ProverPrice, Wei } from "../domain/Amount.ts"
 import type { RegisteredCheckpoint } from "../domain/Backlog.ts"
 import { type Block, BlockRef } from "../domain/Block.ts"
 import type { Piece } from "../domain/Forest.ts"
 import { Address, type BlockHash } from "../domain/Hash.ts"
-import { type AtomKey, atomKey, type BlockAtom, describeRange } from "../domain/planning/Atom.ts"
+import { type BlockAtom, describeRange } from "../domain/planning/Atom.ts"
 import { defaultHintRules, Hint, type HintRules } from "../domain/planning/Peers.ts"
-import { Planner, type RunningAtom, type Stopped } from "../domain/planning/Planner.ts"
+import { Planner, type RunningAtom } from "../domain/planning/Planner.ts"
 import type { Member } from "../domain/planning/Rendezvous.ts"
 import { type Decision, describeDecision, Reason, StrategyName } from "../domain/planning/Strategy.ts"
 import { Proof, type Statement } from "../domain/Proof.ts"
@@ -24,6 +24,7 @@ import { Deadline } from "../rpc/Deadline.ts"
 import { connectRole, type RoleShape } from "../rpc/RoleService.ts"
 import type { RoleTransport } from "../rpc/RoleTransport.ts"
 import { Store } from "../store/Store.ts"
+import { makeAskedProofs } from "./AskedProofs.ts"
 import { CheckpointWatcher } from "./CheckpointWatcher.ts"
 import { type PoolStatus, ProofFailure, ProverPool } from "./ProverPool.ts"
 import { RoleFibers } from "./RoleFibers.ts"
@@ -87,11 +88,6 @@ export class PlannerView extends Schema.Class<PlannerView>("lignum/PlannerView")
 const explained = 32
 /** Kept proofs that wait for a listener at most: one that is slower misses the oldest, and can ask the store. */
 const keptAhead = 4_096
-
-/** For how long the proof of a settled block that an earlier planner asked for may be needed for a redundancy turn: then it was asked for again. */
-const turnPatience = 60_000
-
-const uselessBy: Record<Stopped, string> = { superseded: "nobody needs it any more", yielded: "another prover works on it" }
 
 /** A proof in the forest. */
 interface KnownProof extends Piece {
@@ -159,9 +155,6 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
       const fibers = yield* RoleFibers
       const options = yield* PlannerOptions
       const { account } = yield* L1
-      const waiting = yield* FiberMap.make<AtomKey, void, never>()
-      /** The blocks whose proofs are waited for. */
-      const asked = new Map<AtomKey, BlockRef>()
       const growth = yield* FiberHandle.make<void, LedgerUnavailable>()
       const changed = yield* Queue.sliding<void>(1)
       const news = yield* PubSub.sliding<{ readonly proof: Proof; readonly own: boolean }>(keptAhead)
@@ -176,8 +169,6 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
       /** Proofs from the store by their last block, which the ledger has not shown yet, or never will again (CP-4). */
       let stored = new Map<BlockHash, ReadonlyArray<Proof>>()
       const quarantined = new Map<number, BlockHash>()
-      /** Blocks whose proofs were asked for, perhaps by an earlier planner on another host: they are taken up or cancelled. */
-      let leftOver: ReadonlyArray<BlockRef> = []
       /** What a block must bring at the moment, and the time of day in seconds, as of the last look. */
       let policy: WorkPolicy = { ...options, reservationPrice: ProverPrice.make(0n), mergeWork: proofs.mergeWork }
       let second = 0n
@@ -235,7 +226,7 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
         Effect.acquireUseRelease(
           Effect.flatMap(Clock.currentTimeMillis, (now) => {
             planner.beginTurn(block.number, now)
-            leftOver = leftOver.filter(({ hash }) => hash !== block.hash)
+            asked.leave(block)
             return Queue.offer(changed, undefined)
           }),
           () => pool.proveBlock({ block }),
@@ -267,30 +258,10 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
               Effect.as(Effect.andThen(Effect.logError(failure.message), Effect.sync(() => quarantined.set(block.number, block.hash))), false)
           }),
           Effect.flatMap((proven) => ended(atom, proven)),
-          Effect.ensuring(Effect.sync(() => asked.delete(atomKey(atom)))),
           Effect.asVoid
         )
 
-      const ask = (atom: BlockAtom, block: BlockRef) => {
-        asked.set(atomKey(atom), block)
-        return FiberMap.run(waiting, atomKey(atom), prove(atom, block))
-      }
-
-      /** Goes on with what was asked for before, where the ledger still has the block and nothing covers it; else nobody needs it (OC-4). */
-      const takeOver = Effect.fnUntraced(function*(now: number) {
-        const useless: Array<BlockRef> = []
-        const later: Array<BlockRef> = []
-        for (const block of leftOver) {
-          const there = blocks.get(block.number)
-          const settled = block.number <= tip.number
-          const atom = there?.ref.hash === block.hash ? planner.adopt(block.number, now) : undefined
-          if (atom !== undefined) yield* ask(atom, block)
-          else if (settled ? now < begun + turnPatience : there === undefined) later.push(block)
-          else useless.push(block)
-        }
-        leftOver = later
-        if (useless.length > 0) yield* pool.cancel({ blocks: useless, reason: uselessBy.superseded })
-      })
+      const asked = yield* makeAskedProofs(pool, prove)
 
       const blockNumbers = ({ from, to }: { readonly from: number; readonly to: number }) => ({ from: BlockNumber.make(from), to: BlockNumber.make(to) })
 
@@ -299,18 +270,15 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
         const now = yield* Clock.currentTimeMillis
         second = BigInt(Math.floor(now / 1_000))
         policy = { ...policy, reservationPrice: yield* options.reservationPrice }
-        yield* takeOver(now)
+        yield* asked.takeOver({ tip: tip.number, hashAt: (number) => blocks.get(number)?.ref.hash, adopt: (number) => planner.adopt(number, now) })
         const { start, stop } = planner.decide(now)
         for (const { atom, why } of stop) {
-          const block = asked.get(atomKey(atom))
-          if (block === undefined) continue
           yield* Effect.logDebug(`${describeRange(atom)} is dropped: ${why}`)
-          yield* FiberMap.remove(waiting, atomKey(atom))
-          yield* pool.cancel({ blocks: [block], reason: uselessBy[why] })
+          yield* asked.drop(atom, why)
         }
         for (const { atom, reason } of start) {
           yield* Effect.logDebug(describeDecision({ atom, reason, take: true }))
-          if (atom.kind === "block") yield* ask(atom, blocks.get(atom.to)!.ref)
+          if (atom.kind === "block") yield* asked.ask(atom, blocks.get(atom.to)!.ref)
         }
 
         const next = planner.explain(now, explained)
@@ -354,9 +322,7 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
       const growFrom = Effect.fnUntraced(function*(from: BlockRef) {
         stored = Map.groupBy(yield* store.proofsBeyond(from.number), ({ statement }) => statement.to.hash)
         tip = from
-        leftOver = [...leftOver, ...asked.values()]
-        asked.clear()
-        yield* FiberMap.clear(waiting)
+        yield* asked.setAside
         planner.startOver(tip.number)
         if (head.number < tip.number) head = tip
         blocks.clear()
@@ -397,7 +363,7 @@ export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof T
       yield* fibers.fork(Effect.gen(function*() {
         const first = yield* Stream.runHead(watcher.changes()).pipe(Effect.flatMap(Effect.fromOption), Effect.orDie)
         yield* Effect.flatMap(Effect.orDie(Effect.flatMap(Stream.runHead(pool.changes()), Effect.fromOption)), hearPool)
-        leftOver = yield* pool.asked()
+        yield* asked.inherit
         yield* pool.settled({ upTo: first.tip.number })
         yield* growFrom(first.tip)
         yield* fibers.fork(FiberHandle.join(growth))

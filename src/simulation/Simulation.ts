@@ -24,6 +24,9 @@ import { isLive } from "../domain/settlement/Registry.ts"
 import { L1PollInterval } from "../l1/Follower.ts"
 import type { L1 } from "../l1/L1.ts"
 import type { LedgerSource } from "../ledger/LedgerSource.ts"
+import { Jobs, type OutputCheck } from "../jobs/Jobs.ts"
+import { ProvingHost } from "../jobs/ProvingWorker.ts"
+import { embeddedStore } from "../node/EmbeddedStore.ts"
 import { connectRoles, type Roles, startRoles, supervision } from "../node/ProverNode.ts"
 import type { Supervisor } from "../node/Supervisor.ts"
 import type { ProofSystem } from "../proofs/ProofSystem.ts"
@@ -33,8 +36,6 @@ import { AuditorOptions } from "../roles/RewardAuditor.ts"
 import { SettlerOptions, SettlerTick } from "../roles/Settler.ts"
 import * as MemoryTransport from "../rpc/MemoryTransport.ts"
 import type { RoleTransport } from "../rpc/RoleTransport.ts"
-import { layerSqlite } from "../store/Sqlite.ts"
-import * as SqlStore from "../store/SqlStore.ts"
 import { Store } from "../store/Store.ts"
 import { layer as chainLayer, ModelChain, type ModelChainOptions } from "./ModelChain.ts"
 import { consensusAccount, layer as consensusLayer, ModelConsensus, type ModelConsensusOptions, modelValidators } from "./ModelConsensus.ts"
@@ -126,6 +127,7 @@ export interface Operator {
   readonly line: typeof ModelLine.Service
   readonly prover: typeof ModelProver.Service
   readonly store: typeof Store.Service
+  readonly jobs: typeof Jobs.Service
   /** The seven roles as clients, whether or not the node runs. */
   readonly roles: Context.Context<Roles>
   /** Starts the node, unless it runs. */
@@ -157,11 +159,10 @@ export const makeOperator = Effect.fnUntraced(function*(
   const { state: { parameters } } = yield* chain.head
   const shared = yield* Effect.context<ModelChain | LedgerSource>()
   const ports: Layer.Layer<
-    L1 | ModelLine | LedgerSource | ProofSystem | ModelProver | Store | SettlerOptions | FeeOptions | RoleTransport
+    L1 | ModelLine | LedgerSource | ProofSystem | ModelProver | Store | Jobs | OutputCheck | SettlerOptions | FeeOptions | RoleTransport
   > = Layer.mergeAll(
     l1Layer(account),
-    proofsLayer({ seed: name, ...options.proofs }),
-    Layer.orDie(SqlStore.layer.pipe(Layer.provide(layerSqlite(":memory:")))),
+    Layer.provideMerge(Layer.orDie(embeddedStore(":memory:")), proofsLayer({ seed: name, ...options.proofs })),
     Layer.succeed(SettlerOptions, { ...settlingBy(parameters), ...options.settling }),
     Layer.succeed(FeeOptions, { rule: defaultModelLedger.price, blockGas: ProverGas.make(32_000n), ...options.fees }),
     MemoryTransport.layer
@@ -185,6 +186,8 @@ export const makeOperator = Effect.fnUntraced(function*(
       Effect.provideService(L1PollInterval, options.l1Poll ?? "12 seconds"),
       Effect.provideService(CertificateCheck, chain.checkCertificate),
       Effect.provideService(SettlerTick, options.tick ?? "10 seconds"),
+      // The machine that runs a simulation is not part of it.
+      Effect.provideService(ProvingHost, { name, sizes: ["small", "big"], cores: 2, memory: 4_096 }),
       Effect.updateService(AuditorOptions, (given) => ({ ...given, ...options.auditing }))
     )
     running = { scope, supervisor }
@@ -196,6 +199,7 @@ export const makeOperator = Effect.fnUntraced(function*(
     line: Context.get(context, ModelLine),
     prover: Context.get(context, ModelProver),
     store: Context.get(context, Store),
+    jobs: Context.get(context, Jobs),
     roles,
     start,
     stop,

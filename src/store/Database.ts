@@ -5,7 +5,11 @@ import { Context, type Effect, type Scope, type Stream } from "effect"
 import type { SqlClient, SqlError, Statement } from "effect/sql"
 
 /** What news is about. Whoever hears one looks into the tables: news may be lost, come twice, or come late, and does no harm. */
-export type Topic = "jobs-ready" | "jobs-ended" | "jobs-revoked" | "hosts" | "roles" | "operator"
+export const topics = ["jobs-ready", "jobs-ended", "jobs-revoked", "hosts", "roles", "role-status", "operator"] as const
+export type Topic = (typeof topics)[number]
+
+/** Something to tell those who listen to a topic. */
+export type News = readonly [topic: Topic, payload: string]
 
 export class Database extends Context.Service<Database, {
   readonly sql: SqlClient.SqlClient
@@ -15,10 +19,15 @@ export class Database extends Context.Service<Database, {
   /**
    * Runs a transaction; once it is committed, all who listen to its topics hear of it, in this process and in others, within
    * milliseconds. Payloads are short texts.
+   *
+   * While the server of a shared database is away, it is tried again until the server is back. Whether it was committed the last time
+   * may then be unknown: what it does must be the same when it is done twice.
    */
   readonly commit: <A, E, R>(
-    work: Effect.Effect<{ readonly result: A; readonly news: ReadonlyArray<readonly [topic: Topic, payload: string]> }, E, R>
+    work: Effect.Effect<{ readonly result: A; readonly news: ReadonlyArray<News> }, E, R>
   ) => Effect.Effect<A, E | SqlError.SqlError, R>
+  /** Reads, outside of a transaction; while the server of a shared database is away, again until it is back. */
+  readonly read: <A, E, R>(work: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   /**
    * The payloads of a topic from now on; the scope's end unsubscribes. `undefined` comes first, and after every gap in hearing (the
    * connection was lost): look into the tables then.

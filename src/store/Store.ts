@@ -1,5 +1,5 @@
 /**
- * What a node must not forget: proofs, attempts, and what it sent to L1. Everything here survives `kill -9`.
+ * What a node must not forget: proofs, and what it sent to L1. Everything here survives `kill -9`.
  *
  * A storage failure is a defect: it crashes the role that met it, and the supervisor restarts the role.
  */
@@ -8,21 +8,6 @@ import { BlockNumber, Wei } from "../domain/Amount.ts"
 import { Address, type BlockHash, HexBytes, type ProofId, TransactionHash } from "../domain/Hash.ts"
 import type { AncestryProof, Proof } from "../domain/Proof.ts"
 import { creditKinds } from "../domain/Rewards.ts"
-
-/** A job failed too often or cannot succeed, and is kept for replay (ND-4). */
-export class Quarantined extends Schema.TaggedError<Quarantined>()("Quarantined", {
-  job: Schema.String,
-  attempts: Schema.Int,
-  reason: Schema.String
-}) {
-  override get message() {
-    return `${this.job} is quarantined after ${this.attempts} attempts: ${this.reason}`
-  }
-}
-
-/** How a lease on a job ended. `lost` means that the node itself went away. */
-export const AttemptOutcome = Schema.Literals(["running", "done", "failed", "cancelled", "lost"])
-export type AttemptOutcome = typeof AttemptOutcome.Type
 
 /** One signed transaction. */
 export class Variant extends Schema.Class<Variant>("lignum/Variant")({
@@ -98,15 +83,6 @@ export class Store extends Context.Service<Store, {
   readonly blocksProven: (prover: Address) => Effect.Effect<number>
   readonly putAncestry: (proof: AncestryProof) => Effect.Effect<void>
   readonly ancestry: (end: BlockHash, checkpointBlock: BlockHash) => Effect.Effect<Option.Option<AncestryProof>>
-
-  /** Opens a lease on a job. Its number tells this attempt from all others of the job (ND-4). */
-  readonly beginAttempt: (job: string) => Effect.Effect<number, Quarantined>
-  /** Closes a lease; one that was closed already stays as it was. */
-  readonly endAttempt: (job: string, attempt: number, outcome: AttemptOutcome, reason: string) => Effect.Effect<void>
-  /** Puts a job into quarantine at once: its inputs cannot succeed. */
-  readonly quarantine: (job: string, reason: string) => Effect.Effect<void>
-  /** Attempts by job with how each ended. */
-  readonly attempts: Effect.Effect<ReadonlyArray<{ readonly job: string; readonly attempt: number; readonly outcome: AttemptOutcome }>>
 
   /**
    * Keeps a signed transaction before it is sent, and with it the credits that it should bring. Answers false, and keeps nothing,

@@ -1,10 +1,11 @@
 /**
  * The tables of the store, made and brought up to date. Several hosts may start at once: one of them makes the tables.
  *
- * What is in one migration is never changed. A file of SQLite may be as old as the first; a database of Postgres began with the third.
+ * What is in one migration is never changed. A file of SQLite may be as old as the first; a database of Postgres began with the fourth.
  */
 import { Effect } from "effect"
 import { Migrator, SqlClient } from "effect/sql"
+import { Database } from "./Database.ts"
 
 const sqliteMigrations = Migrator.fromRecord({
   "1_proofs_attempts_submissions": Effect.gen(function*() {
@@ -59,11 +60,17 @@ const sqliteMigrations = Migrator.fromRecord({
     // What was given up may be done after all, by another transaction. Nothing is done by two (ND-3).
     yield* sql`CREATE UNIQUE INDEX outgoing_once ON outgoing (kind, key) WHERE state <> 'abandoned'`
     yield* sql`CREATE INDEX outgoing_by_nonce ON outgoing (nonce)`
+  }),
+  "4_jobs": Effect.gen(function*() {
+    const sql = yield* SqlClient.SqlClient
+    // Attempts are a job's (`jobs/JobsTables.ts`). What was in quarantine has no input to be replayed: it is tried anew, and comes back.
+    yield* sql`DROP TABLE attempts`
+    yield* sql`DROP TABLE quarantine`
   })
 })
 
 const postgresMigrations = Migrator.fromRecord({
-  "3_outgoing": Effect.gen(function*() {
+  "4_jobs": Effect.gen(function*() {
     const sql = yield* SqlClient.SqlClient
     // Ids are ordered by their bytes, whatever the order of words in the database's language.
     yield* sql`CREATE TABLE proofs (
@@ -74,11 +81,6 @@ const postgresMigrations = Migrator.fromRecord({
     yield* sql`CREATE TABLE ancestry_proofs (
       end_hash TEXT NOT NULL, checkpoint_hash TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (end_hash, checkpoint_hash)
     )`
-    yield* sql`CREATE TABLE attempts (
-      job TEXT NOT NULL, attempt BIGINT NOT NULL, started_at BIGINT NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL,
-      PRIMARY KEY (job, attempt)
-    )`
-    yield* sql`CREATE TABLE quarantine (job TEXT PRIMARY KEY, reason TEXT NOT NULL)`
     yield* sql`CREATE TABLE outgoing (
       hash TEXT PRIMARY KEY, kind TEXT NOT NULL, key TEXT NOT NULL, nonce BIGINT NOT NULL, state TEXT NOT NULL, body TEXT NOT NULL
     )`
@@ -96,7 +98,7 @@ const postgresMigrations = Migrator.fromRecord({
 })
 
 export const makeStoreTables = Effect.gen(function*() {
-  const sql = yield* SqlClient.SqlClient
-  const loader = sql.onDialectOrElse({ pg: () => postgresMigrations, orElse: () => sqliteMigrations })
-  yield* Migrator.make({})({ loader, table: "migrations" })
+  const { dialect, sql } = yield* Database
+  const loader = dialect === "postgres" ? postgresMigrations : sqliteMigrations
+  yield* Migrator.make({})({ loader, table: "migrations" }).pipe(Effect.provideService(SqlClient.SqlClient, sql))
 }).pipe(Effect.orDie)

@@ -1,5 +1,6 @@
 import { assert, describe } from "@effect/vitest"
 import { Duration, Effect, Layer, Ref, Stream } from "effect"
+import { Jobs, JobState } from "../../src/jobs/Jobs.ts"
 import { L1PollInterval } from "../../src/l1/Follower.ts"
 import { LedgerSource } from "../../src/ledger/LedgerSource.ts"
 import { connectRoles, startRoles } from "../../src/node/ProverNode.ts"
@@ -22,7 +23,9 @@ const world = connectRoles.pipe(
 const now = <A, E>(stream: Stream.Stream<A, E>) => Effect.flatMap(Stream.runHead(stream), Effect.fromOption)
 const reached = Effect.flatMap(Knobs, ({ events }) =>
   Effect.map(events, (all) => all.flatMap((event) => (event._tag === "StateUpdated" ? [Number(event.to.number)] : []))))
-const attempts = Effect.flatMap(Store, (store) => store.attempts)
+/** Of every job that is not forgotten. */
+const attempts = Effect.flatMap(Jobs, (jobs) =>
+  Effect.map(jobs.list({ states: JobState.literals, most: 1_000 }), (all) => all.flatMap(({ attempts, id }) => attempts.map((one) => ({ job: id, ...one })))))
 
 describe("CP-4: a node whose checkpoints are reverted", () => {
   virtual("drops the dead checkpoints, says the generation, and takes up those that continue the head", () =>

@@ -16,6 +16,7 @@ import type { Call, L1 } from "../../src/l1/L1.ts"
 import { devnetPriceRule } from "../../src/ledger/DevnetLedgerConfig.ts"
 import type { LedgerSource } from "../../src/ledger/LedgerSource.ts"
 import type { ProofSystem, ProvingFailed } from "../../src/proofs/ProofSystem.ts"
+import { embeddedStore } from "../../src/node/EmbeddedStore.ts"
 import { FeeOptions } from "../../src/roles/FeeController.ts"
 import { SettlerOptions } from "../../src/roles/Settler.ts"
 import * as ModelChain from "../../src/simulation/ModelChain.ts"
@@ -24,8 +25,6 @@ import * as ModelL1 from "../../src/simulation/ModelL1.ts"
 import * as ModelLedger from "../../src/simulation/ModelLedger.ts"
 import * as ModelProofs from "../../src/simulation/ModelProofs.ts"
 import type { ModelCall } from "../../src/simulation/ModelTransaction.ts"
-import { layerSqlite } from "../../src/store/Sqlite.ts"
-import * as SqlStore from "../../src/store/SqlStore.ts"
 import { prover } from "../domain/builders.ts"
 
 export const account = prover(1)
@@ -202,8 +201,7 @@ const world: Layer.Layer<Knobs | L1 | LedgerSource | ProofSystem | ModelChain.Mo
 
 /** Everything that a node stands on, in memory. */
 export const modelPorts = Layer.mergeAll(
-  world,
-  SqlStore.layer.pipe(Layer.provide(layerSqlite(":memory:"))),
+  Layer.provideMerge(embeddedStore(":memory:"), world),
   Layer.succeed(SettlerOptions, modelSettling),
   Layer.succeed(FeeOptions, {
     rule: devnetPriceRule,

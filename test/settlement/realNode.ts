@@ -10,14 +10,13 @@ import { rewardVaultAbi } from "../../src/l1/abi.ts"
 import { L1PollInterval } from "../../src/l1/Follower.ts"
 import { L1 } from "../../src/l1/L1.ts"
 import { devnetPriceRule } from "../../src/ledger/DevnetLedgerConfig.ts"
+import { embeddedStore } from "../../src/node/EmbeddedStore.ts"
 import { connectRoles } from "../../src/node/ProverNode.ts"
 import { loadKeys } from "../../src/proofs/CircuitKeys.ts"
 import * as Groth16 from "../../src/proofs/Groth16.ts"
 import { FeeOptions } from "../../src/roles/FeeController.ts"
 import { SettlerOptions } from "../../src/roles/Settler.ts"
 import * as MemoryTransport from "../../src/rpc/MemoryTransport.ts"
-import { layerSqlite } from "../../src/store/Sqlite.ts"
-import * as SqlStore from "../../src/store/SqlStore.ts"
 import type { fixedLedger } from "./fixedLedger.ts"
 
 /** The contracts on a fresh chain, with pots for all blocks. */
@@ -39,8 +38,7 @@ export const realNode = (
       scene,
       ledger.layer,
       MemoryTransport.layer,
-      Layer.unwrap(Effect.map(loadKeys(), (keys) => Groth16.layer({ keys }))),
-      SqlStore.layer.pipe(Layer.provide(layerSqlite(":memory:"))),
+      Layer.provideMerge(embeddedStore(":memory:"), Layer.unwrap(Effect.map(loadKeys(), (keys) => Groth16.layer({ keys })))),
       Layer.succeed(SettlerOptions, {
         blocksPerUpdate: 2,
         maxBlocks: 2,

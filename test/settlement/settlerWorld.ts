@@ -20,14 +20,13 @@ import type { L1Event } from "../../src/l1/Events.ts"
 import { L1PollInterval } from "../../src/l1/Follower.ts"
 import { L1 } from "../../src/l1/L1.ts"
 import { devnetPriceRule } from "../../src/ledger/DevnetLedgerConfig.ts"
+import { embeddedStore } from "../../src/node/EmbeddedStore.ts"
 import { connectRoles, startRoles } from "../../src/node/ProverNode.ts"
 import { ProofSystem, ProvingFailed } from "../../src/proofs/ProofSystem.ts"
 import { FeeOptions } from "../../src/roles/FeeController.ts"
 import { AuditorOptions, RewardAuditor } from "../../src/roles/RewardAuditor.ts"
 import { Settler, SettlerOptions } from "../../src/roles/Settler.ts"
 import * as MemoryTransport from "../../src/rpc/MemoryTransport.ts"
-import { layerSqlite } from "../../src/store/Sqlite.ts"
-import * as SqlStore from "../../src/store/SqlStore.ts"
 import { fixedLedger } from "./fixedLedger.ts"
 import { eventually } from "./realNode.ts"
 
@@ -156,8 +155,7 @@ export const startNode = Effect.fnUntraced(function*(
       Layer.succeed(L1, world.l1),
       ledger.layer,
       MemoryTransport.layer,
-      instantProofs,
-      SqlStore.layer.pipe(Layer.provide(layerSqlite(":memory:"))),
+      Layer.provideMerge(embeddedStore(":memory:"), instantProofs),
       Layer.succeed(SettlerOptions, {
         blocksPerUpdate: 2,
         maxBlocks: 4,

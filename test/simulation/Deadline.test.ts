@@ -1,6 +1,7 @@
 /** The proof deadline with whole nodes (CP-4): what was in flight when it came, and what becomes of it. */
 import { assert, describe } from "@effect/vitest"
 import { Duration, Effect, Ref } from "effect"
+import { JobState } from "../../src/jobs/Jobs.ts"
 import { defaultParameters } from "../../src/domain/ProtocolParameters.ts"
 import { blockIn, ModelLedger } from "../../src/simulation/ModelLedger.ts"
 import { makeOperator, simulatedAccount } from "../../src/simulation/Simulation.ts"
@@ -45,8 +46,7 @@ describe("CP-4: the proof deadline", () => {
       assert.strictEqual(update!.to.hash, blockIn(after, 2)!.hash)
       assert.notStrictEqual(update!.to.hash, blockIn(before, 2)!.hash)
       assert.deepStrictEqual(yield* deedsOf(alice), ["revert", "update to 2"])
-      const attempts = yield* node.store.attempts
-      assert.deepStrictEqual(attempts.map(({ outcome }) => outcome).toSorted(), ["cancelled", "cancelled", "done", "done"])
+      assert.deepStrictEqual(yield* node.jobs.list({ states: JobState.literals, most: 100 }), [], "what is behind the tip is forgotten")
       yield* assertSound(node)
     }).pipe(Effect.provide(worldOf("making", twoBlocks))))
 

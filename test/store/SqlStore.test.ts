@@ -6,21 +6,21 @@ import { AncestryProof, Proof } from "../../src/domain/Proof.ts"
 import * as SqlStore from "../../src/store/SqlStore.ts"
 import { Outgoing, Store } from "../../src/store/Store.ts"
 import { prover, range, ref } from "../domain/builders.ts"
-import { type Connections, databases, type TestDatabase } from "./databases.ts"
+import { connectionsTo } from "./connections.ts"
+import { databases, type TestDatabase } from "./databases.ts"
 import { credit, expectedOf, first, outgoing, second, variant } from "./outgoing.ts"
 
-const open = (connections: Connections) => Layer.fresh(SqlStore.layer.pipe(Layer.provide(Layer.fresh(connections))))
+const open = (name: string) => SqlStore.layer.pipe(Layer.provide(connectionsTo(name)))
 
 /** Uses a new store. */
-const once = <A, E>({ fresh }: TestDatabase, use: Effect.Effect<A, E, Store>) =>
-  Effect.flatMap(fresh, (connections) => Effect.provide(use, open(connections)))
+const once = <A, E>({ fresh }: TestDatabase, use: Effect.Effect<A, E, Store>) => Effect.flatMap(fresh, (name) => Effect.provide(use, open(name)))
 
 /** Uses a store, closes it, and uses it again, as a restart does. */
 const acrossRestart = <A, B, E, F>({ fresh }: TestDatabase, before: Effect.Effect<A, E, Store>, after: (a: A) => Effect.Effect<B, F, Store>) =>
   Effect.gen(function*() {
-    const connections = yield* fresh
-    const a = yield* Effect.provide(before, open(connections))
-    return yield* Effect.provide(after(a), open(connections))
+    const name = yield* fresh
+    const a = yield* Effect.provide(before, open(name))
+    return yield* Effect.provide(after(a), open(name))
   })
 
 for (const database of databases()) {
@@ -179,71 +179,6 @@ for (const database of databases()) {
           return (yield* store.confirmedFrom(from)).map(({ nonce }) => nonce)
         })
         assert.deepStrictEqual([yield* nonces(0), yield* nonces(1), yield* nonces(2)], [[0, 1], [1], []])
-      })))
-  })
-
-  describe(`ND-4: attempts (${database.name})`, () => {
-    it.effect("are counted at every end, and a job that fails too often while others succeed is quarantined", () =>
-      once(database, Effect.gen(function*() {
-        const store = yield* Store
-        for (let n = 1; n <= 5; n++) {
-          assert.strictEqual(yield* store.beginAttempt("job"), n)
-          yield* store.endAttempt("job", n, "failed", "no luck")
-        }
-        const other = yield* store.beginAttempt("other")
-        yield* store.endAttempt("other", other, "done", "")
-        const refused = yield* Effect.flip(store.beginAttempt("job"))
-        assert.strictEqual(refused.attempts, 5)
-        assert.strictEqual(yield* store.beginAttempt("another"), 1)
-      })))
-
-    it.effect("that failed while the prover was broken are not held against a job when others succeed again", () =>
-      once(database, Effect.gen(function*() {
-        const store = yield* Store
-        const fail = Effect.gen(function*() {
-          yield* store.endAttempt("job", yield* store.beginAttempt("job"), "failed", "the prover is broken")
-          yield* TestClock.adjust("1 second")
-        })
-        yield* Effect.repeat(fail, { times: 9 })
-        yield* store.endAttempt("other", yield* store.beginAttempt("other"), "done", "")
-        yield* Effect.repeat(fail, { times: 4 })
-        assert.strictEqual((yield* Effect.flip(store.beginAttempt("job"))).attempts, 15, "ten before and five since")
-      })))
-
-    it.effect("of a job that fails while nothing succeeds are many, but have an end", () =>
-      once(database, Effect.gen(function*() {
-        const store = yield* Store
-        for (let n = 1; n <= 25; n++) yield* store.endAttempt("job", yield* store.beginAttempt("job"), "failed", "the prover is broken")
-        assert.strictEqual((yield* Effect.flip(store.beginAttempt("job"))).attempts, 25)
-      })))
-
-    it.effect("persist: what was running when the node died is lost, not forgotten", () =>
-      acrossRestart(
-        database,
-        Effect.flatMap(Store, (store) => store.beginAttempt("job")),
-        () =>
-          Effect.gen(function*() {
-            const store = yield* Store
-            assert.deepStrictEqual(yield* store.attempts, [{ job: "job", attempt: 1, outcome: "lost" }])
-            assert.strictEqual(yield* store.beginAttempt("job"), 2)
-          })
-      ))
-
-    it.effect("a lease that ended stays as it ended, whatever is reported later", () =>
-      once(database, Effect.gen(function*() {
-        const store = yield* Store
-        const attempt = yield* store.beginAttempt("job")
-        yield* store.endAttempt("job", attempt, "done", "")
-        yield* store.endAttempt("job", attempt, "failed", "a late word")
-        assert.deepStrictEqual(yield* store.attempts, [{ job: "job", attempt: 1, outcome: "done" }])
-      })))
-
-    it.effect("inputs that cannot succeed are quarantined at once", () =>
-      once(database, Effect.gen(function*() {
-        const store = yield* Store
-        yield* store.quarantine("job", "the witness does not satisfy the circuit")
-        const refused = yield* Effect.flip(store.beginAttempt("job"))
-        assert.strictEqual(refused.reason, "the witness does not satisfy the circuit")
       })))
   })
 }
