@@ -29,9 +29,8 @@ class LimitExceeded extends Error {}
  * and none is looked through twice.
  *
  * @param from whom the log line blames
- * @param ready awaited before more is read: whoever does not take answers gets no more of them made
  */
-export const limitMessages = (socket: Socket.Socket, from: string, ready: Effect.Effect<void> = Effect.void): Socket.Socket =>
+export const limitMessages = (socket: Socket.Socket, from: string): Socket.Socket =>
   Socket.make({
     writer: socket.writer,
     reader: Effect.map(socket.reader, (reader) => {
@@ -41,7 +40,7 @@ export const limitMessages = (socket: Socket.Socket, from: string, ready: Effect
         Effect.logWarning(`${from} sent a message of more than ${inMiB(maxMessage)}: its connection is closed`),
         Effect.fail(new Socket.SocketError({ reason: new Socket.SocketReadError({ cause: new LimitExceeded("the message is too long") }) }))
       )
-      const pull: typeof reader.pull = Effect.flatMap(Effect.andThen(ready, reader.pull), (frames) => {
+      const pull: typeof reader.pull = Effect.flatMap(reader.pull, (frames) => {
         const whole: Array<Uint8Array> = []
         for (const frame of frames) {
           const bytes = typeof frame === "string" ? Buffer.from(frame) : frame

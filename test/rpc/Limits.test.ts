@@ -1,6 +1,6 @@
 /** What strangers, and those who know the secret, can take of a server: real sockets on loopback. */
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Deferred, Duration, Effect, Fiber, Layer, Logger, Redacted, Ref, Schema, Stream } from "effect"
+import { Context, Deferred, Duration, Effect, Fiber, Layer, Logger, Redacted, Ref, Schema, Scope, Stream } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 import { connect as connectTcp, type Socket } from "node:net"
 import { connect as connectTls, type TLSSocket } from "node:tls"
@@ -65,7 +65,8 @@ const raw = (address: Address) =>
         pskCallback: () => ({ psk: Buffer.from(Redacted.value(secret)), identity: "lignum" }),
         checkServerIdentity: () => undefined
       }, () => resume(Effect.succeed(socket)))
-      socket.on("error", () => undefined)
+      socket.on("error", () => undefined).once("close", () => resume(Effect.succeed(socket)))
+      socket.resume()
     }),
     (socket) => Effect.sync(() => socket.destroy())
   )
@@ -121,18 +122,21 @@ describe("ND-2: bounds of a connection", () => {
       yield* Fiber.interrupt(reader)
     }).pipe(Effect.scoped))
 
-  it.live("whoever reads nothing at all stalls his own connection alone", () =>
+  it.live("whoever reads nothing at all stalls his own connection alone, and not the server when it stops", () =>
     Effect.gen(function*() {
-      const { address, client, given, running } = yield* world()
-      const deaf = yield* raw(address)
-      deaf.pause()
-      for (let id = 0; id < 20_000; id++) deaf.write(request(id, id % 100 === 0 ? "count" : "long", { length: 20_000 }))
-      while (running.long === 0) yield* Effect.sleep("10 millis")
-      yield* Effect.sleep("1 second")
-      assert.isBelow(running.long, 2_000)
-      assert.isBelow(yield* Ref.get(given), 100)
-      assert.strictEqual(yield* client.echo({ text: "still here" }), "still here")
-    }).pipe(Effect.scoped))
+      const outlives = yield* Effect.scope
+      yield* Effect.scoped(Effect.gen(function*() {
+        const { address, client, given, running } = yield* world()
+        const deaf = yield* Effect.provideService(raw(address), Scope.Scope, outlives)
+        deaf.pause()
+        for (let id = 0; id < 20_000; id++) deaf.write(id % 100 === 0 ? request(id, "count") : request(id, "long", { length: 20_000 }))
+        while (running.long === 0) yield* Effect.sleep("10 millis")
+        yield* Effect.sleep("1 second")
+        assert.isBelow(running.long, 2_000)
+        assert.isBelow(yield* Ref.get(given), 100)
+        assert.strictEqual(yield* client.echo({ text: "still here" }), "still here")
+      }))
+    }).pipe(Effect.scoped, Effect.timeout("20 seconds")))
 
   it.live("a message that is too long closes its connection, as soon as it is, and is told; the others go on", () =>
     Effect.gen(function*() {
