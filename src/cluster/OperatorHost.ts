@@ -1,19 +1,21 @@
 /**
  * `lignum node` as a host of an operator: what is its own comes from its configuration or from flags, all else from the database.
  */
-import { Context, Effect, FileSystem, Layer, Option, type Redacted, Redacted as Secret, Runtime, Schema, Stream } from "effect"
+import { Context, Effect, FileSystem, Layer, type Redacted, Redacted as Secret, Runtime, Schema, Stream } from "effect"
 import { join } from "node:path"
 import { privateKeyToAccount } from "viem/accounts"
 import { Address, toAddress } from "../domain/Hash.ts"
 import { identityBytes, identityFrom, loadIdentity } from "../gossip/libp2p/Identity.ts"
 import { ProvingHost } from "../jobs/ProvingWorker.ts"
-import { awaitDeployment } from "../node/Node.ts"
-import type { ClusterConfig, HostRole, NodeConfig, ProvingConfig } from "../node/NodeConfig.ts"
+import { awaitDeployment, RpcFile, rpcFile } from "../node/Node.ts"
+import { type ClusterConfig, type HostRole, isDatabaseUrl, type NodeConfig, type ProvingConfig } from "../node/NodeConfig.ts"
 import { type Costs, NodeRpcs, NodeService, setCosts } from "../node/NodeService.ts"
 import { KeysForeign, l1Port, ledgerPort, peersPort, provingSystem, readL1Key, roleOptions } from "../node/Ports.ts"
 import { ProofSystem } from "../proofs/ProofSystem.ts"
 import { FeeController, FeeControllerRpcs } from "../roles/FeeController.ts"
+import { announceIn } from "../rpc/Announcement.ts"
 import { openDoor } from "../rpc/HttpDoor.ts"
+import { readPrivateFile } from "../rpc/PrivateFile.ts"
 import { serveRole } from "../rpc/RoleService.ts"
 import { readSecret } from "../rpc/SecureSocket.ts"
 import { Database } from "../store/Database.ts"
@@ -23,9 +25,13 @@ import * as SharedConfig from "./SharedConfig.ts"
 import { type ControlChild, startHost } from "./startHost.ts"
 
 /** What is a host's own. */
-export interface HostSettings extends Pick<ClusterConfig, "name" | "listen" | "advertise" | "roles" | "cores" | "memory" | "sizes" | "drainWithin"> {
+export interface HostSettings extends Pick<ClusterConfig, "name" | "listen" | "roles" | "cores" | "memory" | "sizes" | "drainWithin"> {
   readonly database: Redacted.Redacted<string>
-  readonly proving: typeof ProvingConfig.Type
+  /** The host that others reach it by, where that is not the one that it listens at. */
+  readonly advertise?: string | undefined
+  /** Folder in which it says where it listens, for as long as it runs; nowhere if not given. */
+  readonly data: string | undefined
+  readonly proving: Omit<typeof ProvingConfig.Type, "bigFrom">
   /** File of the key of the operator's L1 account, which control roles need. */
   readonly l1KeyFile: string | undefined
 }
@@ -93,7 +99,7 @@ const start = Effect.fnUntraced(function*(settings: HostSettings, config: Shared
   const system = yield* provingSystem({ ...settings.proving, workers: proves ? settings.proving.workers : 0 })
   if (Context.get(system, ProofSystem).verifyingKeys !== deployment.verifyingKeys) return yield* new KeysForeign({ keys: settings.proving.keys, contracts: "the operator" })
   const machine = yield* ProvingHost
-  return yield* startHost({
+  const host = yield* startHost({
     ...settings,
     secret: config.clusterSecret,
     control: key === undefined ? undefined : {
@@ -107,28 +113,44 @@ const start = Effect.fnUntraced(function*(settings: HostSettings, config: Shared
     },
     proving: proves ? { sizes: settings.sizes, cores: settings.cores ?? machine.cores, memory: settings.memory ?? machine.memory } : undefined
   }).pipe(Effect.provideContext(Context.pick(ProofSystem)(system)))
+  if (settings.data !== undefined) {
+    yield* (yield* FileSystem.FileSystem).makeDirectory(settings.data, { recursive: true })
+    yield* announceIn(join(settings.data, rpcFile), yield* Effect.orDie(Schema.encodeEffect(RpcFile)({ ...host.address, pid: process.pid })))
+  }
+  return host
 })
 
 const withDatabase = <A, E, R>(settings: HostSettings, use: Effect.Effect<A, E, R | Database>) =>
   Effect.provide(use, PostgresDatabase.layer(settings.database))
 
+/** The settings of a host by its configuration. */
+const settingsOf = Effect.fnUntraced(function*({ data, l1, proving }: NodeConfig, { database, ...cluster }: ClusterConfig) {
+  return {
+    ...cluster,
+    data,
+    database: isDatabaseUrl(database) ? Secret.make(database) : yield* readPrivateFile(database),
+    proving,
+    l1KeyFile: l1.keyFile
+  } satisfies HostSettings
+})
+
 /** Starts the host that brings the operator's configuration; it runs until the scope closes. */
-export const startFirstHost = Effect.fnUntraced(function*(config: NodeConfig, settings: HostSettings) {
+export const startFirstHost = Effect.fnUntraced(function*(config: NodeConfig, cluster: ClusterConfig) {
   const fs = yield* FileSystem.FileSystem
   yield* fs.makeDirectory(config.data, { recursive: true })
-  const deployment = yield* awaitDeployment(config.l1)
+  const settings = yield* settingsOf(config, cluster)
   const { host, port, secretFile } = config.ledger
   const decided = {
     ...config,
     account: accountOf(yield* readL1Key(config.l1.keyFile)),
-    deployment,
+    deployment: yield* awaitDeployment(config.l1),
     ledger: { host, port, secret: Secret.value(yield* readSecret(secretFile)) },
     peerKey: identityBytes(yield* loadIdentity(join(config.data, "peer.key")))
   }
   return yield* start(settings, yield* withDatabase(settings, SharedConfig.publish(decided)))
 })
 
-/** Starts a host with what others of the operator have written; it runs until the scope closes. */
+/** Starts a host with what another of the operator has written; it runs until the scope closes. */
 export const joinOperator = Effect.fnUntraced(function*(settings: HostSettings) {
   return yield* start(settings, yield* withDatabase(settings, SharedConfig.read))
 })

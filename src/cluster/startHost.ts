@@ -3,7 +3,7 @@
  */
 import { Context, Deferred, type Duration, Effect, Fiber, Layer, type Redacted, type Scope } from "effect"
 import type { ProofGossip } from "../gossip/ProofGossip.ts"
-import type { Jobs, OutputCheck } from "../jobs/Jobs.ts"
+import type { Jobs } from "../jobs/Jobs.ts"
 import { proofCheck } from "../jobs/ProofJobs.ts"
 import { ProvingHost, ProvingWorker } from "../jobs/ProvingWorker.ts"
 import * as SqlJobs from "../jobs/SqlJobs.ts"

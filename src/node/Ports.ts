@@ -40,7 +40,7 @@ export class KeysForeign extends Schema.TaggedError<KeysForeign>()("KeysForeign"
 }
 
 /** What proves and verifies. It depends on nothing on L1 but that the keys are those of its contracts, which is checked later. */
-export const provingSystem = Effect.fnUntraced(function*({ command, keys: folder, niceness, workers }: typeof ProvingConfig.Type) {
+export const provingSystem = Effect.fnUntraced(function*({ command, keys: folder, niceness, workers }: Omit<typeof ProvingConfig.Type, "bigFrom">) {
   const keys = yield* loadKeys(folder)
   const layer = Groth16.layer({ keys, workers, niceness, ...(command === undefined ? {} : { externalProver: { command } }) })
   return yield* Layer.build(layer)
