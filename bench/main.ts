@@ -11,7 +11,10 @@ const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>
   proofs: () => import("./proofs.ts"),
   gas: () => import("./gas.ts"),
   forest: () => import("./forest.ts"),
-  race: () => import("./race.ts")
+  race: () => import("./race.ts"),
+  jobs: () => import("./jobs.ts"),
+  failover: () => import("./failover.ts"),
+  scaling: () => import("./scaling.ts")
 }
 
 const usage = async (complaint: string): Promise<never> => {

@@ -4,7 +4,8 @@
  */
 import { Context, Effect, Layer, Option, Schema } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
-import type { RoleShape } from "../rpc/RoleService.ts"
+import { connectRole, type RoleShape } from "../rpc/RoleService.ts"
+import type { RoleTransport } from "../rpc/RoleTransport.ts"
 import { Job, JobId, Jobs, JobSpec, JobState, JobUnknown } from "./Jobs.ts"
 
 /** A job with the sizes of its bytes. */
@@ -32,6 +33,9 @@ export const JobsRpcs = RpcGroup.make(
 )
 
 export class JobsDesk extends Context.Service<JobsDesk, RoleShape<typeof JobsRpcs>>()("lignum/JobsDesk") {
+  /** The desk of a node in another process. */
+  static readonly layerRemote: Layer.Layer<JobsDesk, never, RoleTransport> = connectRole("jobs", JobsRpcs, JobsDesk)
+
   static readonly layer = Layer.effect(
     JobsDesk,
     Effect.map(Jobs, (jobs) => {

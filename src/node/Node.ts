@@ -1,37 +1,23 @@
 /**
  * A prover node as it is configured: its ports, its supervised roles, and the doors through which it can be asked.
  */
-import { Context, Duration, Effect, FileSystem, Layer, Redacted, Schedule, Schema } from "effect"
+import { Context, Duration, Effect, FileSystem, Layer, Schedule, Schema } from "effect"
 import { join } from "node:path"
-import { ProverGas } from "../domain/Amount.ts"
-import { defaultHintRules } from "../domain/planning/Peers.ts"
-import { devnetSchedule } from "../domain/ProverGasSchedule.ts"
-import { type HintDomain, HintSigner, makeHintSigner } from "../gossip/HintSignature.ts"
-import * as Libp2pGossip from "../gossip/Libp2pGossip.ts"
-import { type Deployment, readDeployment } from "../l1/Deploy.ts"
-import { BigFrom } from "../jobs/ProofJobs.ts"
 import type { Jobs } from "../jobs/Jobs.ts"
-import { L1PollInterval } from "../l1/Follower.ts"
+import { readDeployment } from "../l1/Deploy.ts"
 import { L1 } from "../l1/L1.ts"
-import { makeL1GasPrice } from "../l1/L1GasPrice.ts"
-import * as ViemL1 from "../l1/ViemL1.ts"
-import * as RemoteLedger from "../ledger/RemoteLedger.ts"
-import { loadKeys } from "../proofs/CircuitKeys.ts"
-import * as Groth16 from "../proofs/Groth16.ts"
 import { ProofSystem } from "../proofs/ProofSystem.ts"
-import { FeeController, FeeControllerRpcs, FeeOptions } from "../roles/FeeController.ts"
-import { SettlerOptions } from "../roles/Settler.ts"
-import { PlannerOptions } from "../roles/TreePlanner.ts"
+import { FeeController, FeeControllerRpcs } from "../roles/FeeController.ts"
 import { announceIn } from "../rpc/Announcement.ts"
 import { openDoor } from "../rpc/HttpDoor.ts"
 import * as MemoryTransport from "../rpc/MemoryTransport.ts"
-import { PrivateFileUnusable, readPrivateFile } from "../rpc/PrivateFile.ts"
 import { RoleTransport } from "../rpc/RoleTransport.ts"
 import { Address as SocketAddress, readSecret } from "../rpc/SecureSocket.ts"
 import * as SocketTransport from "../rpc/SocketTransport.ts"
 import { embeddedStore } from "./EmbeddedStore.ts"
 import type { NodeConfig } from "./NodeConfig.ts"
-import { type Costs, NodeService } from "./NodeService.ts"
+import { type Costs, NodeService, setCosts } from "./NodeService.ts"
+import { KeysForeign, l1Port, ledgerPort, peersPort, provingSystem, readL1Key, roleOptions } from "./Ports.ts"
 import { connectRoles, type Roles, serveNode, startRoles } from "./ProverNode.ts"
 
 /** The database in a node's data folder. */
@@ -43,21 +29,8 @@ export const rpcFile = "rpc.json"
 /** Its form. */
 export const RpcFile = Schema.fromJsonString(Schema.Struct({ ...SocketAddress.fields, pid: Schema.Int }))
 
-const readL1Key = (path: string) =>
-  Effect.flatMap(readPrivateFile(path), (text) =>
-    /^0x[0-9a-fA-F]{64}$/.test(Redacted.value(text))
-      ? Effect.succeed(text as Redacted.Redacted<`0x${string}`>)
-      : Effect.fail(new PrivateFileUnusable({ path, reason: "it is no private key, which is 0x and 64 hexadecimal digits" })))
-
-/** The keys are not those that L1 verifies with: whatever they prove, L1 refuses. */
-export class KeysForeign extends Schema.TaggedError<KeysForeign>()("KeysForeign", { keys: Schema.String, addressesFile: Schema.String }) {
-  override get message() {
-    return `the contracts of ${this.addressesFile} verify with other keys than those in ${this.keys}: L1 would refuse every proof; use the keys of that deployment`
-  }
-}
-
 /** The deployment's addresses, as soon as they are there. */
-const awaitDeployment = Effect.fnUntraced(function*({ addressesFile, deployedWithin }: NodeConfig["l1"]) {
+export const awaitDeployment = Effect.fnUntraced(function*({ addressesFile, deployedWithin }: NodeConfig["l1"]) {
   const fs = yield* FileSystem.FileSystem
   const isThere = Effect.orElseSucceed(fs.exists(addressesFile), () => false)
   if (!Duration.isZero(deployedWithin) && !(yield* isThere)) {
@@ -70,89 +43,18 @@ const awaitDeployment = Effect.fnUntraced(function*({ addressesFile, deployedWit
   return yield* readDeployment(addressesFile)
 })
 
-/** What proves and verifies. It depends on nothing on L1 but that the keys are those of its contracts, which is checked later. */
-const provingOf = ({ proving }: NodeConfig) =>
-  Effect.gen(function*() {
-    const keys = yield* loadKeys(proving.keys)
-    const layer = Groth16.layer({
-      keys,
-      workers: proving.workers,
-      niceness: proving.niceness,
-      ...(proving.command === undefined ? {} : { externalProver: { command: proving.command } })
-    })
-    return yield* Layer.build(layer)
-  })
-
-/** The other provers, and the signature that makes them listen. */
-const peersOf = ({ data, gossip }: NodeConfig, { chainId, stateUpdate }: Deployment, privateKey: Redacted.Redacted<`0x${string}`>) => {
-  const domain: HintDomain = { chainId: BigInt(chainId), stateUpdate }
-  return gossip === undefined ? Layer.empty : Layer.merge(
-    Libp2pGossip.layer({ domain, ...gossip, identityFile: join(data, "peer.key") }),
-    Layer.succeed(HintSigner, makeHintSigner(domain, privateKey))
-  )
-}
-
 /** The node's ports, as layers that are built together. */
 const portsOf = Effect.fnUntraced(function*(config: NodeConfig) {
-  const { l1, ledger, proving } = config
+  const { gossip, l1, ledger, proving } = config
   const privateKey = yield* readL1Key(l1.keyFile)
   // Workers load the keys while the deployment is waited for.
-  const [system, deployment] = yield* Effect.all([provingOf(config), awaitDeployment(l1)], { concurrency: 2 })
-  if (Context.get(system, ProofSystem).verifyingKeys !== deployment.verifyingKeys) return yield* new KeysForeign({ keys: proving.keys, addressesFile: l1.addressesFile })
-  const transport = SocketTransport.connecting({ secret: yield* readSecret(ledger.secretFile), locate: Effect.succeed(ledger) })
+  const [system, deployment] = yield* Effect.all([provingSystem(proving), awaitDeployment(l1)], { concurrency: 2 })
+  if (Context.get(system, ProofSystem).verifyingKeys !== deployment.verifyingKeys) return yield* new KeysForeign({ keys: proving.keys, contracts: l1.addressesFile })
   return Layer.mergeAll(
-    Layer.provide(ViemL1.layer, Layer.succeed(ViemL1.ViemL1Options, {
-      ...deployment,
-      url: l1.url,
-      privateKey,
-      deployedAt: deployment.block
-    })),
-    Layer.provide(RemoteLedger.layer, Layer.succeed(RoleTransport, transport)),
-    peersOf(config, deployment, privateKey),
+    l1Port(l1.url, deployment, privateKey),
+    ledgerPort(ledger, yield* readSecret(ledger.secretFile)),
+    gossip === undefined ? Layer.empty : peersPort(gossip, { identityFile: join(config.data, "peer.key") }, deployment, privateKey),
     Layer.provideMerge(embeddedStore(join(config.data, storeFile), { exclusive: true, busyTimeout: "1 second" }), Layer.succeedContext(system))
-  )
-})
-
-/** What the roles are told of the operator's decisions. */
-const optionsOf = Effect.fnUntraced(function*({ flagging, l1, proving, rollup, settling, work }: NodeConfig, costs: Costs) {
-  const { parameters } = rollup
-  return Context.make(L1PollInterval, l1.pollInterval).pipe(
-    Context.add(PlannerOptions, {
-      reservationPrice: Effect.sync(() => costs.reservationPrice),
-      shares: parameters.shares,
-      bonus: parameters,
-      strategy: work.strategy,
-      peers: work.peers,
-      hints: defaultHintRules
-    }),
-    Context.add(BigFrom, proving.bigFrom),
-    Context.add(SettlerOptions, {
-      ...settling,
-      parameters,
-      races: settling.when === "race",
-      confirmations: l1.confirmations
-    }),
-    Context.add(FeeOptions, {
-      rule: rollup.price,
-      blockGas: ProverGas.make(BigInt(rollup.slots) * devnetSchedule.transfer),
-      settlement: { gas: rollup.settlementGas, l1GasPrice: yield* makeL1GasPrice(l1.url) },
-      signal: {
-        ...parameters,
-        blockTime: Duration.toSeconds(rollup.blockTime),
-        checkpointInterval: rollup.checkpointInterval
-      },
-      ...(flagging === undefined ? {} : {
-        flagging: {
-          get costPerGas() {
-            return costs.provingCost
-          },
-          minMargin: flagging.minMargin,
-          // With Groth16, nothing is merged: the merge share is the leaf prover's, too (RW-2).
-          leafShare: parameters.shares.leaf + parameters.shares.merge,
-          flagAfter: BigInt(Math.ceil(Duration.toSeconds(flagging.flagAfter)))
-        }
-      })
-    })
   )
 })
 
@@ -176,13 +78,13 @@ export const startNode = Effect.fnUntraced(function*(config: NodeConfig) {
   const costs: Costs = { reservationPrice: config.work.reservationPrice, provingCost: config.flagging?.provingCost ?? 0n }
   const [ports, options, roles] = yield* Effect.all([
     Effect.flatMap(portsOf(config), Layer.build),
-    optionsOf(config, costs),
+    roleOptions(config, costs),
     Layer.build(Layer.provideMerge(connectRoles, MemoryTransport.layer))
   ])
   const node = roles.pipe(Context.merge(ports), Context.merge(options))
   const supervisor = yield* Effect.provideContext(startRoles(), node)
   const { account } = Context.get(node, L1)
-  const service = yield* Effect.provideContext(NodeService.make(account, supervisor, costs), node)
+  const service = yield* Effect.provideContext(NodeService.make(account, supervisor, setCosts(costs)), node)
   yield* openDoors(config, Context.add(node, NodeService, service))
   yield* Effect.logInfo(`prover ${account} runs`)
   return { account, supervisor }

@@ -3,6 +3,7 @@
  * like "30 seconds", and paths are relative to the folder of the file.
  */
 import { Duration, Effect, FileSystem, Schema } from "effect"
+import { hostname } from "node:os"
 import { dirname, resolve } from "node:path"
 import { ProverGas, ProverPrice } from "../domain/Amount.ts"
 import { defaulting } from "../domain/Defaulting.ts"
@@ -10,6 +11,7 @@ import { Address } from "../domain/Hash.ts"
 import { StrategyName } from "../domain/planning/Strategy.ts"
 import { ProtocolParameters } from "../domain/ProtocolParameters.ts"
 import { PriceRule } from "../domain/ProverPrice.ts"
+import { JobSize } from "../jobs/Jobs.ts"
 import { defaultBigFrom } from "../jobs/ProofJobs.ts"
 import { Address as SocketAddress } from "../rpc/SecureSocket.ts"
 
@@ -113,6 +115,33 @@ export const FlaggingConfig = Schema.Struct({
   flagAfter: duration
 })
 
+/** What a host does for its operator: it has control roles, or proves, or both. */
+export const HostRole = Schema.Literals(["control", "prover"])
+export type HostRole = typeof HostRole.Type
+
+export const ClusterConfig = Schema.Struct({
+  /** The operator's Postgres: `postgres://user:password@host/name`, or a file with that, which only its owner may read. */
+  database: Schema.String,
+  /** This host's name, which no other host of the operator may have. */
+  name: defaulting(Schema.NonEmptyString, hostname()),
+  /** Where it listens for the other hosts. Port 0 picks a free one. */
+  listen: SocketAddress,
+  /** The host that others reach it by, where that is not the one that it listens at. */
+  advertise: Schema.optionalKey(Schema.NonEmptyString),
+  roles: defaulting(Schema.NonEmptyArray(HostRole), ["control", "prover"]),
+  /** Cores and MiB of memory that proofs may take, together; what the machine has, if not given. */
+  cores: Schema.optionalKey(natural),
+  memory: Schema.optionalKey(natural),
+  /** Which jobs it takes. */
+  sizes: defaulting(Schema.NonEmptyArray(JobSize), ["small", "big"]),
+  /** For how long it goes on with its proofs when it is told to stop; what is not done then, another host begins again. */
+  drainWithin: defaulting(duration, Duration.seconds(30))
+})
+export type ClusterConfig = typeof ClusterConfig.Type
+
+/** The way to a database file, where it is no address. */
+export const isDatabaseUrl = (text: string): boolean => /^postgres(ql)?:\/\//.test(text)
+
 export class NodeConfig extends Schema.Class<NodeConfig>("lignum/NodeConfig")({
   /** Folder of everything that must survive. */
   data: Schema.String,
@@ -130,7 +159,9 @@ export class NodeConfig extends Schema.Class<NodeConfig>("lignum/NodeConfig")({
   /** Where the node's roles can be asked by those who know the secret; nowhere if not given. Port 0 picks a free one. */
   rpc: Schema.optionalKey(Remote),
   /** Port on loopback where anybody may ask for quotes; none if not given. */
-  quotePort: Schema.optionalKey(SocketAddress.fields.port)
+  quotePort: Schema.optionalKey(SocketAddress.fields.port),
+  /** Makes the node the first host of a cluster: `lignum node --join` starts the others. */
+  cluster: Schema.optionalKey(ClusterConfig)
 }) {}
 
 /** The configuration file cannot be used; the message says where in it, and what is wrong. */
@@ -162,6 +193,7 @@ export const readNodeConfig = Effect.fnUntraced(function*(
     l1: { ...config.l1, addressesFile: at(config.l1.addressesFile), keyFile: at(config.l1.keyFile) },
     ledger: remote(config.ledger),
     proving: { ...config.proving, keys: at(config.proving.keys) },
-    ...(config.rpc === undefined ? {} : { rpc: remote(config.rpc) })
+    ...(config.rpc === undefined ? {} : { rpc: remote(config.rpc) }),
+    ...(config.cluster === undefined ? {} : { cluster: { ...config.cluster, database: isDatabaseUrl(config.cluster.database) ? config.cluster.database : at(config.cluster.database) } })
   })
 })

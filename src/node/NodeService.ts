@@ -1,13 +1,14 @@
 /**
  * A node as a whole, for those who may ask it: how its roles are, and what it has done.
  */
-import { Context, Effect, Schema, Stream } from "effect"
+import { Context, Effect, type Layer, Schema, Stream } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 import { BlockNumber, ProverPrice } from "../domain/Amount.ts"
 import { BlockRef } from "../domain/Block.ts"
 import { Address, ProofId } from "../domain/Hash.ts"
 import { type Job, Jobs, JobState } from "../jobs/Jobs.ts"
-import type { RoleShape } from "../rpc/RoleService.ts"
+import { connectRole, type RoleShape } from "../rpc/RoleService.ts"
+import type { RoleTransport } from "../rpc/RoleTransport.ts"
 import { Store } from "../store/Store.ts"
 import { ChildStatus, type Supervisor } from "./Supervisor.ts"
 
@@ -53,12 +54,22 @@ export interface Costs {
   provingCost: bigint
 }
 
+/** Work costs so much from now on. */
+export const setCosts = (costs: Costs) => (price: ProverPrice): Effect.Effect<void> =>
+  Effect.sync(() => {
+    costs.reservationPrice = price
+    costs.provingCost = price
+  })
+
 const doneTwice = ({ attempts }: Job): boolean => attempts.filter(({ outcome }) => outcome === "done").length > 1
 /** More jobs than a node ever keeps. */
 const allOfThem = 100_000
 
 export class NodeService extends Context.Service<NodeService, RoleShape<typeof NodeRpcs>>()("lignum/NodeService") {
-  static readonly make = (account: Address, supervisor: Supervisor, costs: Costs): Effect.Effect<NodeService["Service"], never, Store | Jobs> =>
+  /** A node in another process. */
+  static readonly layerRemote: Layer.Layer<NodeService, never, RoleTransport> = connectRole("node", NodeRpcs, NodeService)
+
+  static readonly make = (account: Address, supervisor: Pick<Supervisor, "changes">, reprice: (price: ProverPrice) => Effect.Effect<void>): Effect.Effect<NodeService["Service"], never, Store | Jobs> =>
     Effect.map(Effect.all([Store, Jobs]), ([store, jobs]) => ({
       changes: () => Stream.map(supervisor.changes, (roles) => new NodeView({ account, roles })),
       record: () =>
@@ -69,10 +80,6 @@ export class NodeService extends Context.Service<NodeService, RoleShape<typeof N
       proofs: ({ beyond }) =>
         Effect.map(store.proofsBeyond(beyond), (proofs) =>
           proofs.map(({ id, statement: { from, leaves, to } }) => ({ id, from, to, provers: leaves.map(({ prover }) => prover) }))),
-      reprice: ({ price }) =>
-        Effect.sync(() => {
-          costs.reservationPrice = price
-          costs.provingCost = price
-        })
+      reprice: ({ price }) => reprice(price)
     }))
 }

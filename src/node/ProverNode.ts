@@ -2,7 +2,6 @@
  * One supervised node: the seven roles in one process, talking through typed RPC (ND-1, ND-2).
  */
 import { Context, Effect, Layer, Option, type Scope } from "effect"
-import type { Rpc, RpcGroup } from "effect/rpc"
 import { lonely, ProofGossip } from "../gossip/ProofGossip.ts"
 import { JobsDesk, JobsRpcs } from "../jobs/JobsDesk.ts"
 import { Jobs, OutputCheck } from "../jobs/Jobs.ts"
@@ -19,7 +18,7 @@ import { RewardAuditor, RewardAuditorRpcs } from "../roles/RewardAuditor.ts"
 import { RoleFibers } from "../roles/RoleFibers.ts"
 import { Settler, SettlerOptions, SettlerRpcs } from "../roles/Settler.ts"
 import { TreePlanner, TreePlannerRpcs } from "../roles/TreePlanner.ts"
-import { connectRole, type RoleShape, serveRole } from "../rpc/RoleService.ts"
+import { serveRole } from "../rpc/RoleService.ts"
 import { type RoleName, RoleTransport } from "../rpc/RoleTransport.ts"
 import { Store } from "../store/Store.ts"
 import { NodeRpcs, NodeService } from "./NodeService.ts"
@@ -31,54 +30,47 @@ export type NodePorts = L1 | LedgerSource | ProofSystem | Store | Jobs | OutputC
 /** All roles as clients. */
 export type Roles = CheckpointWatcher | TreePlanner | ProverPool | ProofExchange | FeeController | Settler | RewardAuditor
 
-/** A role's two ends on a transport: the client, and the server in front of the role itself. */
-const ends = <Name extends Parameters<typeof serveRole>[0], Rpcs extends Rpc.Any, Self>(
-  name: Name,
-  group: RpcGroup.RpcGroup<Rpcs>,
-  tag: Context.Key<Self, RoleShape<RpcGroup.RpcGroup<Rpcs>>>
-) => ({ name, client: connectRole(name, group, tag), server: serveRole(name, group, tag) })
-
-const checkpointWatcher = ends("checkpoint-watcher", CheckpointWatcherRpcs, CheckpointWatcher)
-const treePlanner = ends("tree-planner", TreePlannerRpcs, TreePlanner)
-const proverPool = ends("prover-pool", ProverPoolRpcs, ProverPool)
-const proofExchange = ends("proof-exchange", ProofExchangeRpcs, ProofExchange)
-const feeController = ends("fee-controller", FeeControllerRpcs, FeeController)
-const settler = ends("settler", SettlerRpcs, Settler)
-const rewardAuditor = ends("reward-auditor", RewardAuditorRpcs, RewardAuditor)
-const nodeItself = ends("node", NodeRpcs, NodeService)
-/** Its jobs, for the operator. */
-export const jobsDesk = ends("jobs", JobsRpcs, JobsDesk)
-
 /** The roles from wherever they are served. */
 export const connectRoles: Layer.Layer<Roles, never, RoleTransport> = Layer.mergeAll(
-  checkpointWatcher.client,
-  treePlanner.client,
-  proverPool.client,
-  proofExchange.client,
-  feeController.client,
-  settler.client,
-  rewardAuditor.client
+  CheckpointWatcher.layerRemote,
+  TreePlanner.layerRemote,
+  ProverPool.layerRemote,
+  ProofExchange.layerRemote,
+  FeeController.layerRemote,
+  Settler.layerRemote,
+  RewardAuditor.layerRemote
 )
 
 /** A node of another process: its roles and itself, as clients. */
-export const connectNode: Layer.Layer<Roles | NodeService, never, RoleTransport> = Layer.merge(connectRoles, nodeItself.client)
+export const connectNode: Layer.Layer<Roles | NodeService, never, RoleTransport> = Layer.merge(connectRoles, NodeService.layerRemote)
+
+const servers = {
+  "checkpoint-watcher": serveRole("checkpoint-watcher", CheckpointWatcherRpcs, CheckpointWatcher),
+  "tree-planner": serveRole("tree-planner", TreePlannerRpcs, TreePlanner),
+  "prover-pool": serveRole("prover-pool", ProverPoolRpcs, ProverPool),
+  "proof-exchange": serveRole("proof-exchange", ProofExchangeRpcs, ProofExchange),
+  "fee-controller": serveRole("fee-controller", FeeControllerRpcs, FeeController),
+  settler: serveRole("settler", SettlerRpcs, Settler),
+  "reward-auditor": serveRole("reward-auditor", RewardAuditorRpcs, RewardAuditor)
+}
 
 /** Serves all of a node on a transport, for other processes. */
 export const serveNode: Layer.Layer<never, never, Roles | NodeService | Jobs | RoleTransport> = Layer.mergeAll(
-  checkpointWatcher.server,
-  treePlanner.server,
-  proverPool.server,
-  proofExchange.server,
-  feeController.server,
-  settler.server,
-  rewardAuditor.server,
-  nodeItself.server,
-  Layer.provide(jobsDesk.server, JobsDesk.layer)
+  servers["checkpoint-watcher"],
+  servers["tree-planner"],
+  servers["prover-pool"],
+  servers["proof-exchange"],
+  servers["fee-controller"],
+  servers.settler,
+  servers["reward-auditor"],
+  serveRole("node", NodeRpcs, NodeService),
+  Layer.provide(serveRole("jobs", JobsRpcs, JobsDesk), JobsDesk.layer)
 )
 
 /** A role as a supervised child: its service, the server in front of it, and its loops live and fail together. */
 const child = <Self, R>(
-  { name, server }: { readonly name: RoleName; readonly server: Layer.Layer<never, never, Self | RoleTransport> },
+  name: RoleName,
+  server: Layer.Layer<never, never, Self | RoleTransport>,
   layer: Layer.Layer<Self, never, R>
 ): Child<Exclude<R, RoleFibers> | RoleTransport> => ({
   name,
@@ -106,21 +98,30 @@ export const supervision: SupervisorOptions = {
   restartLimit: { times: 8, within: "5 minutes" }
 }
 
-/** Starts the seven roles and the proving worker, and keeps them running until the scope closes. Without `ProofGossip` the node has no peers. */
+/** What the children take beside their ports. */
+export type RoleSurroundings = Roles | Outbox | ProofGossip
+
+/** The seven roles as supervised children, in the order in which they are started. */
+export const roleChildren: ReadonlyArray<Child<NodePorts | RoleSurroundings | RoleTransport>> = [
+  child("checkpoint-watcher", servers["checkpoint-watcher"], CheckpointWatcher.layer),
+  child("prover-pool", servers["prover-pool"], ProverPool.layer),
+  child("tree-planner", servers["tree-planner"], TreePlanner.layer),
+  child("proof-exchange", servers["proof-exchange"], ProofExchange.layer),
+  child("fee-controller", servers["fee-controller"], FeeController.layer),
+  child("settler", servers.settler, Settler.layer),
+  child("reward-auditor", servers["reward-auditor"], RewardAuditor.layer)
+]
+
+/** The roles as clients of each other, the outbox below them, and the network of other provers, which is empty without `ProofGossip`. */
+export const roleSurroundings: Effect.Effect<Context.Context<RoleSurroundings>, never, NodePorts | RoleTransport | Scope.Scope> = Effect.gen(function*() {
+  const roles = yield* Layer.build(Layer.merge(connectRoles, outbox))
+  const gossip = Option.getOrElse(yield* Effect.serviceOption(ProofGossip), () => lonely)
+  return Context.add(roles, ProofGossip, gossip)
+})
+
+/** Starts the proving worker and the seven roles, and keeps them running until the scope closes. */
 export const startRoles = (
   options: SupervisorOptions = supervision
 ): Effect.Effect<Supervisor, never, NodePorts | RoleTransport | Scope.Scope> =>
-  Effect.gen(function*() {
-    const roles = yield* Layer.build(Layer.merge(connectRoles, outbox))
-    const gossip = Option.getOrElse(yield* Effect.serviceOption(ProofGossip), () => lonely)
-    return yield* supervise<NodePorts | Roles | Outbox | ProofGossip | RoleTransport>([
-      child(checkpointWatcher, CheckpointWatcher.layer),
-      provingWorker,
-      child(proverPool, ProverPool.layer),
-      child(treePlanner, TreePlanner.layer),
-      child(proofExchange, ProofExchange.layer),
-      child(feeController, FeeController.layer),
-      child(settler, Settler.layer),
-      child(rewardAuditor, RewardAuditor.layer)
-    ], options).pipe(Effect.provideContext(Context.add(roles, ProofGossip, gossip)))
-  })
+  Effect.flatMap(roleSurroundings, (surroundings) =>
+    supervise<NodePorts | RoleSurroundings | RoleTransport>([provingWorker, ...roleChildren], options).pipe(Effect.provideContext(surroundings)))

@@ -10,7 +10,8 @@ import type { Bytes32, CheckpointId } from "../domain/Hash.ts"
 import type { L1Event, L1Position } from "../l1/Events.ts"
 import { followL1 } from "../l1/Follower.ts"
 import { L1 } from "../l1/L1.ts"
-import type { RoleShape } from "../rpc/RoleService.ts"
+import { connectRole, type RoleShape } from "../rpc/RoleService.ts"
+import type { RoleTransport } from "../rpc/RoleTransport.ts"
 import { RoleFibers } from "./RoleFibers.ts"
 
 /** What L1 says about the rollup, as of one L1 block. */
@@ -42,6 +43,9 @@ export const CheckpointWatcherRpcs = RpcGroup.make(
 export class CheckpointWatcher extends Context.Service<CheckpointWatcher, RoleShape<typeof CheckpointWatcherRpcs>>()(
   "lignum/CheckpointWatcher"
 ) {
+  /** The role in another process, or behind the transport of this one. */
+  static readonly layerRemote: Layer.Layer<CheckpointWatcher, never, RoleTransport> = connectRole("checkpoint-watcher", CheckpointWatcherRpcs, CheckpointWatcher)
+
   static readonly layer = Layer.effect(
     CheckpointWatcher,
     Effect.gen(function*() {

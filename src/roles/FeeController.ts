@@ -9,7 +9,8 @@ import type { PriceRule } from "../domain/ProverPrice.ts"
 import { type LowMargin, nextLowMargin } from "../domain/FlagPolicy.ts"
 import { highestSignalWithin, Quote, quote, type SettlementGas, type SignalCourse } from "../domain/Quote.ts"
 import { LedgerSource } from "../ledger/LedgerSource.ts"
-import type { RoleShape } from "../rpc/RoleService.ts"
+import { connectRole, type RoleShape } from "../rpc/RoleService.ts"
+import type { RoleTransport } from "../rpc/RoleTransport.ts"
 import { CheckpointWatcher } from "./CheckpointWatcher.ts"
 import { type FlagOptions, makeFlagger } from "./Flagger.ts"
 import { RoleFibers } from "./RoleFibers.ts"
@@ -76,6 +77,9 @@ export const FeeControllerRpcs = RpcGroup.make(
 export class FeeController extends Context.Service<FeeController, RoleShape<typeof FeeControllerRpcs>>()(
   "lignum/FeeController"
 ) {
+  /** The role in another process, or behind the transport of this one. */
+  static readonly layerRemote: Layer.Layer<FeeController, never, RoleTransport> = connectRole("fee-controller", FeeControllerRpcs, FeeController)
+
   static readonly layer = Layer.effect(
     FeeController,
     Effect.gen(function*() {

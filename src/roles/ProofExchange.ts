@@ -13,7 +13,8 @@ import { GossipStatus, type PeerId, ProofGossip, type Verdict } from "../gossip/
 import { followL1 } from "../l1/Follower.ts"
 import type { L1Event } from "../l1/Events.ts"
 import { ProofSystem } from "../proofs/ProofSystem.ts"
-import type { RoleShape } from "../rpc/RoleService.ts"
+import { connectRole, type RoleShape } from "../rpc/RoleService.ts"
+import type { RoleTransport } from "../rpc/RoleTransport.ts"
 import { Store } from "../store/Store.ts"
 import { leastHintPause, makeHintJudge } from "./HintJudge.ts"
 import { makeProofJudge } from "./ProofJudge.ts"
@@ -58,6 +59,9 @@ const registry = (registered: ReadonlySet<Address>, event: L1Event): ReadonlySet
 }
 
 export class ProofExchange extends Context.Service<ProofExchange, RoleShape<typeof ProofExchangeRpcs>>()("lignum/ProofExchange") {
+  /** The role in another process, or behind the transport of this one. */
+  static readonly layerRemote: Layer.Layer<ProofExchange, never, RoleTransport> = connectRole("proof-exchange", ProofExchangeRpcs, ProofExchange)
+
   static readonly layer = Layer.effect(
     ProofExchange,
     Effect.gen(function*() {

@@ -2,7 +2,7 @@
  * The prover pool: the side of this operator that asks for proofs. It puts jobs on record, waits for them however many hosts die
  * meanwhile (ND-4), and keeps what comes out once it is verified (OC-1). Whoever proves is a `ProvingWorker`, here or on other hosts.
  */
-import { Context, Effect, Layer, Option, Schema, Stream } from "effect"
+import { Context, Duration, Effect, Layer, Option, Schema, Stream } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"
 import { BlockNumber } from "../domain/Amount.ts"
 import { BlockRef, type Header } from "../domain/Block.ts"
@@ -12,7 +12,9 @@ import { aboutOf, ancestryBytes, ancestryJob, ancestryJobId, blockJob, blockJobI
 import { L1 } from "../l1/L1.ts"
 import { headersUpTo, LedgerSource } from "../ledger/LedgerSource.ts"
 import { ProofSystem, ProvingFailed } from "../proofs/ProofSystem.ts"
-import type { RoleShape } from "../rpc/RoleService.ts"
+import { Deadline } from "../rpc/Deadline.ts"
+import { connectRole, type RoleShape } from "../rpc/RoleService.ts"
+import type { RoleTransport } from "../rpc/RoleTransport.ts"
 import { Store } from "../store/Store.ts"
 
 /** One proof in the making. */
@@ -67,9 +69,9 @@ export const ProofFailure = Schema.Union([ProvingFailed, BlockReplaced, Quaranti
 
 export const ProverPoolRpcs = RpcGroup.make(
   /** This node's proof of a block: the one in the store, or a new one. Interrupting stops the waiting, not the work. */
-  Rpc.make("proveBlock", { payload: { block: BlockRef }, success: Proof, error: ProofFailure }),
+  Rpc.make("proveBlock", { payload: { block: BlockRef }, success: Proof, error: ProofFailure }).annotate(Deadline, Duration.infinity),
   /** A proof that `end` is an ancestor of a checkpoint's block (ST-2): the one in the store, or a new one. */
-  Rpc.make("proveAncestry", { payload: { end: BlockRef, checkpoint: BlockRef }, success: AncestryProof, error: ProofFailure }),
+  Rpc.make("proveAncestry", { payload: { end: BlockRef, checkpoint: BlockRef }, success: AncestryProof, error: ProofFailure }).annotate(Deadline, Duration.infinity),
   /** Nobody needs this node's proofs of these blocks any more: whoever works on them stops at once (OC-4). */
   Rpc.make("cancel", { payload: { blocks: Schema.Array(BlockRef), reason: Schema.String } }),
   /** The blocks whose proofs were asked for and are not in the store yet: an earlier planner may have asked. */
@@ -106,6 +108,9 @@ const statusOf = (view: JobsView): PoolStatus => {
 }
 
 export class ProverPool extends Context.Service<ProverPool, RoleShape<typeof ProverPoolRpcs>>()("lignum/ProverPool") {
+  /** The role in another process, or behind the transport of this one. */
+  static readonly layerRemote: Layer.Layer<ProverPool, never, RoleTransport> = connectRole("prover-pool", ProverPoolRpcs, ProverPool)
+
   static readonly layer = Layer.effect(
     ProverPool,
     Effect.gen(function*() {

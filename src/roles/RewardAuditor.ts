@@ -12,7 +12,8 @@ import type { L1Position } from "../l1/Events.ts"
 import { followL1 } from "../l1/Follower.ts"
 import { L1, type L1Block } from "../l1/L1.ts"
 import { ProofSystem } from "../proofs/ProofSystem.ts"
-import type { RoleShape } from "../rpc/RoleService.ts"
+import { connectRole, type RoleShape } from "../rpc/RoleService.ts"
+import type { RoleTransport } from "../rpc/RoleTransport.ts"
 import { type ExpectedCredit, Store } from "../store/Store.ts"
 import { type AuditLedger, emptyLedger, type OwnUpdate, record } from "./AuditLedger.ts"
 import { Outbox } from "./Outbox.ts"
@@ -94,6 +95,9 @@ const differences = (transaction: TransactionHash, due: ReadonlyArray<Line>, got
 export class RewardAuditor extends Context.Service<RewardAuditor, RoleShape<typeof RewardAuditorRpcs>>()(
   "lignum/RewardAuditor"
 ) {
+  /** The role in another process, or behind the transport of this one. */
+  static readonly layerRemote: Layer.Layer<RewardAuditor, never, RoleTransport> = connectRole("reward-auditor", RewardAuditorRpcs, RewardAuditor)
+
   static readonly layer = Layer.effect(
     RewardAuditor,
     Effect.gen(function*() {

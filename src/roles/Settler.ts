@@ -15,7 +15,8 @@ import { earningsOf, raceTerms, type SubmissionTerms, turnTerms, updateCredits }
 import { followL1 } from "../l1/Follower.ts"
 import { L1, type Update } from "../l1/L1.ts"
 import { ProofSystem } from "../proofs/ProofSystem.ts"
-import type { RoleShape } from "../rpc/RoleService.ts"
+import { connectRole, type RoleShape } from "../rpc/RoleService.ts"
+import type { RoleTransport } from "../rpc/RoleTransport.ts"
 import { OutgoingKind, Store } from "../store/Store.ts"
 import { CheckpointWatcher, type L1View } from "./CheckpointWatcher.ts"
 import { Outbox, type OutboxNews, type OutboxOptions } from "./Outbox.ts"
@@ -71,6 +72,9 @@ interface Standing {
 }
 
 export class Settler extends Context.Service<Settler, RoleShape<typeof SettlerRpcs>>()("lignum/Settler") {
+  /** The role in another process, or behind the transport of this one. */
+  static readonly layerRemote: Layer.Layer<Settler, never, RoleTransport> = connectRole("settler", SettlerRpcs, Settler)
+
   static readonly layer = Layer.effect(
     Settler,
     Effect.gen(function*() {

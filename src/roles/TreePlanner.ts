@@ -20,7 +20,9 @@ import { passesOver, type PricedBlock, type WorkPolicy } from "../domain/Reserva
 import { L1 } from "../l1/L1.ts"
 import { LedgerSource, type LedgerUnavailable } from "../ledger/LedgerSource.ts"
 import { ProofInvalid, ProofSystem } from "../proofs/ProofSystem.ts"
-import type { RoleShape } from "../rpc/RoleService.ts"
+import { Deadline } from "../rpc/Deadline.ts"
+import { connectRole, type RoleShape } from "../rpc/RoleService.ts"
+import type { RoleTransport } from "../rpc/RoleTransport.ts"
 import { Store } from "../store/Store.ts"
 import { makeAskedProofs } from "./AskedProofs.ts"
 import { CheckpointWatcher } from "./CheckpointWatcher.ts"
@@ -131,7 +133,7 @@ export const TreePlannerRpcs = RpcGroup.make(
   /** What a prover says of its work: advice (OC-3). The caller has checked that it is the prover's word, and that the prover is registered. */
   Rpc.make("hint", { payload: { hint: Hint } }),
   /** This node's own proof of a block that is settled already, for a redundancy turn (RW-4). Interrupting stops the waiting alone. */
-  Rpc.make("proveAgain", { payload: { block: BlockRef }, success: Proof, error: ProofFailure }),
+  Rpc.make("proveAgain", { payload: { block: BlockRef }, success: Proof, error: ProofFailure }).annotate(Deadline, Duration.infinity),
   /** Every proof that is newly kept from now on, and whether this node made it. */
   Rpc.make("kept", { success: Schema.Struct({ proof: Proof, own: Schema.Boolean }), stream: true }),
   /** The present view and every later one. */
@@ -139,6 +141,9 @@ export const TreePlannerRpcs = RpcGroup.make(
 )
 
 export class TreePlanner extends Context.Service<TreePlanner, RoleShape<typeof TreePlannerRpcs>>()("lignum/TreePlanner") {
+  /** The role in another process, or behind the transport of this one. */
+  static readonly layerRemote: Layer.Layer<TreePlanner, never, RoleTransport> = connectRole("tree-planner", TreePlannerRpcs, TreePlanner)
+
   static readonly layer = Layer.effect(
     TreePlanner,
     Effect.gen(function*() {

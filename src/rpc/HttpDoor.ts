@@ -7,13 +7,16 @@ import { ByteSize, Cause, Context, Duration, Effect, Layer, Schema, type Scope }
 import { FetchHttpClient, HttpIncomingMessage, HttpRouter, HttpServer } from "effect/http"
 import { type Rpc, RpcClient, RpcClientError, type RpcGroup, RpcSerialization, RpcServer } from "effect/rpc"
 import { createServer } from "node:http"
-import type { RoleShape } from "./RoleService.ts"
+import { handlersOf, type RoleShape } from "./RoleService.ts"
 
 const path = "/rpc"
 const host = "127.0.0.1"
 
 /** Requests are short: whoever sends more wants something else. */
 const maxRequest = ByteSize.kibibytes(64)
+
+/** A request must have come whole within seconds; how long it may be answered is in each RPC's definition. */
+const limitedServer = () => Object.assign(createServer({ headersTimeout: 5_000, requestTimeout: 10_000, connectionsCheckingInterval: 1_000 }), { maxConnections: 256 })
 
 /** The door cannot be opened there. Nothing was changed. */
 export class DoorNotOpened extends Schema.TaggedError<DoorNotOpened>()("DoorNotOpened", { port: Schema.Int, reason: Schema.String }) {
@@ -50,12 +53,12 @@ export const openDoor = Effect.fnUntraced(function*<Rpcs extends Rpc.Any, Self>(
   tag: Context.Key<Self, RoleShape<RpcGroup.RpcGroup<Rpcs>>>,
   port: number
 ): Effect.fn.Return<string, DoorNotOpened, Self | Scope.Scope> {
-  const handlers = group.toLayer(Effect.succeed((yield* tag) as never))
+  const handlers = Layer.provide(handlersOf(group, tag), Layer.succeed(tag, yield* tag))
   const routes = RpcServer.layerHttp({ group, path, protocol: "http", disableFatalDefects: true }).pipe(
     Layer.provide([handlers, RpcSerialization.layerNdjson])
   ) as Layer.Layer<never, never, HttpRouter.HttpRouter>
   // A stream of changes never ends by itself: closing must not wait for its readers.
-  const server = NodeHttpServer.layerServer(createServer, { host, port, gracefulShutdownTimeout: Duration.millis(200) })
+  const server = NodeHttpServer.layerServer(limitedServer, { host, port, gracefulShutdownTimeout: Duration.millis(200) })
   const built = yield* Layer.build(
     HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true }).pipe(
       Layer.provide(Layer.succeed(HttpIncomingMessage.MaxBodySize, maxRequest)),

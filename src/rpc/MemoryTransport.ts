@@ -39,7 +39,8 @@ const make = Effect.sync(() => {
   const deliver = (to: Exchange, clientId: number, message: RpcMessage.FromClientEncoded): Effect.Effect<void> =>
     Effect.suspend(() => {
       if (to.server === undefined) {
-        to.waiting.push([clientId, message])
+        if (message._tag === "Interrupt") to.waiting = to.waiting.filter(([client, other]) => !(client === clientId && other._tag === "Request" && other.id === message.requestId))
+        else to.waiting.push([clientId, message])
         return Effect.void
       }
       to.server.served.add(clientId)

@@ -1,9 +1,16 @@
 /**
  * One definition per role, used four ways: an RPC group gives the service's type, its server and its remote layer;
  * the local layer is the role itself.
+ *
+ * A call ends in one of three ways: it is answered; its caller is interrupted, and with it the work; or it is lost, because the server
+ * went away or its deadline passed, and then it is made again, which a log line says. So every method of a role is idempotent, a passed
+ * deadline is in no error type, and who will not wait for ever says so with `Effect.timeout` (ND-1, ND-3).
  */
-import { Cause, type Context, Effect, Layer, Schedule, Schema, type Scope, Stream } from "effect"
+import { Cause, type Context, Duration, Effect, Layer, Schedule, Schema, type Scope, Semaphore, Stream } from "effect"
+import { type Headers } from "effect/http"
 import { type Rpc, RpcClient, RpcClientError, type RpcGroup, type RpcSchema, RpcServer } from "effect/rpc"
+import { deadlineOf, headersFor, stopAtDeadline } from "./Deadline.ts"
+import { maxCalls, maxWaits } from "./MessageLimits.ts"
 import { type ServiceName, RoleTransport } from "./RoleTransport.ts"
 
 /** The service that an RPC group describes: a method per RPC, a stream where the RPC streams. */
@@ -14,7 +21,24 @@ export type RoleShape<Group> = {
     : Effect.Effect<Rpc.Success<R>, Rpc.Error<R>>
 }
 
-type Method = (payload: unknown) => Effect.Effect<unknown, unknown> | Stream.Stream<unknown, unknown>
+type Method = (payload: unknown, options?: { readonly headers: Headers.Input }) => Effect.Effect<unknown, unknown> | Stream.Stream<unknown, unknown>
+
+/** A service's methods as a server runs them: each stops at its deadline. */
+export const handlersOf = <Rpcs extends Rpc.Any, Self>(
+  group: RpcGroup.RpcGroup<Rpcs>,
+  tag: Context.Key<Self, RoleShape<RpcGroup.RpcGroup<Rpcs>>>
+) =>
+  group.toLayer(Effect.map(tag, (service) => {
+    const handlers: Record<string, (payload: unknown, call: { readonly headers: Headers.Headers }) => ReturnType<Method>> = {}
+    for (const [name, rpc] of group.requests) {
+      const method = (service as Record<string, Method>)[name]!
+      handlers[name] = (payload, { headers }) => {
+        const result = method(payload)
+        return Effect.isEffect(result) ? stopAtDeadline(result, rpc, headers) : result
+      }
+    }
+    return handlers as never
+  }))
 
 /**
  * Serves a role's service on the transport until the scope closes.
@@ -26,7 +50,7 @@ export const serveRole = <Rpcs extends Rpc.Any, Self>(
   group: RpcGroup.RpcGroup<Rpcs>,
   tag: Context.Key<Self, RoleShape<RpcGroup.RpcGroup<Rpcs>>>
 ): Layer.Layer<never, never, Self | RoleTransport> => {
-  const handlers = group.toLayer(Effect.map(tag, (service) => service as never))
+  const handlers = handlersOf(group, tag)
   const protocol = Layer.effect(
     RpcServer.Protocol,
     Effect.flatMap(RoleTransport, (transport) => transport.serve(role))
@@ -51,6 +75,16 @@ const isLost = (cause: Cause.Cause<unknown>): boolean =>
 
 const lostOr = (cause: Cause.Cause<unknown>) => isLost(cause) ? Cause.fail(new ServiceLost()) : cause
 
+/** Given up when its deadline has passed, as lost. */
+const inTime = (call: Effect.Effect<unknown, unknown>, what: string, deadline: Duration.Duration) =>
+  Duration.isFinite(deadline)
+    ? Effect.timeoutOrElse(call, {
+      duration: deadline,
+      orElse: () =>
+        Effect.andThen(Effect.logWarning(`${what} was not answered within ${Duration.format(deadline)}: asks again`), Effect.fail(new ServiceLost()))
+    })
+    : call
+
 const untilAnswered = (call: Effect.Effect<unknown, unknown>) =>
   call.pipe(
     Effect.catchCause((cause) => Effect.failCause(lostOr(cause))),
@@ -70,7 +104,10 @@ export type ClientShape<Group> = {
     : Effect.Effect<Rpc.Success<R>, Rpc.Error<R>>
 }
 
-/** A client whose calls are made again when they lose their server, and whose streams fail then. */
+/**
+ * A client whose calls are made again when they lose their server, and whose streams fail then. No more than so many are under way at
+ * once; the others wait for their turn here.
+ */
 export const connectService = <Rpcs extends Rpc.Any>(
   service: ServiceName,
   group: RpcGroup.RpcGroup<Rpcs>
@@ -80,20 +117,24 @@ export const connectService = <Rpcs extends Rpc.Any>(
     const protocol = yield* transport.connect(service)
     const client = yield* (RpcClient.make(group) as Effect.Effect<Record<string, Method>, never, RpcClient.Protocol | Scope.Scope>)
       .pipe(Effect.provideService(RpcClient.Protocol, protocol))
+    // Calls that wait for something have places of their own: they must not keep others from being answered.
+    const [calls, waits] = [yield* Semaphore.make(maxCalls), yield* Semaphore.make(maxWaits)]
     const methods: Record<string, Method> = {}
-    for (const name of group.requests.keys()) {
+    for (const [name, rpc] of group.requests) {
+      const deadline = deadlineOf(rpc)
+      const options = { headers: headersFor(deadline) }
+      const places = Duration.isFinite(deadline) ? calls : waits
       methods[name] = (payload) => {
-        const result = client[name]!(payload)
-        return Effect.isEffect(result) ? untilAnswered(result) : untilLost(result)
+        const result = client[name]!(payload, options)
+        return Effect.isEffect(result)
+          ? untilAnswered(places.withPermit(inTime(result, `${name} of the ${service}`, deadline)))
+          : untilLost(result)
       }
     }
     return methods as never
   })
 
-/**
- * The role as a client. A call that loses its server is made again when there is a new one, and a stream starts over, so
- * every method of a role is idempotent and every stream begins with the present state (ND-1, ND-3).
- */
+/** The role as a client. A stream that loses its server starts over, and so begins with the present state. */
 export const connectRole = <Rpcs extends Rpc.Any, Self>(
   role: ServiceName,
   group: RpcGroup.RpcGroup<Rpcs>,

@@ -17,8 +17,11 @@ export const roleNames = [
 
 export type RoleName = (typeof roleNames)[number]
 
-/** What a transport carries: the roles, a node as a whole, its jobs, and the rollup's ledger from where consensus is. */
-export const serviceNames = [...roleNames, "node", "jobs", "ledger"] as const
+/**
+ * What a transport carries: the roles, a node as a whole, its jobs, the rollup's ledger from where consensus is, and what the hosts of a
+ * cluster tell each other.
+ */
+export const serviceNames = [...roleNames, "node", "jobs", "ledger", "cluster"] as const
 
 export type ServiceName = (typeof serviceNames)[number]
 

@@ -5,7 +5,7 @@ import { Context, type Effect, type Scope, type Stream } from "effect"
 import type { SqlClient, SqlError, Statement } from "effect/sql"
 
 /** What news is about. Whoever hears one looks into the tables: news may be lost, come twice, or come late, and does no harm. */
-export const topics = ["jobs-ready", "jobs-ended", "jobs-revoked", "hosts", "roles"] as const
+export const topics = ["jobs-ready", "jobs-ended", "jobs-revoked", "hosts", "roles", "role-status", "operator"] as const
 export type Topic = (typeof topics)[number]
 
 /** Something to tell those who listen to a topic. */

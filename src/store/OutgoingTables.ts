@@ -3,10 +3,11 @@
  * whose role has gone to another host writes nothing (ND-3).
  */
 import { Effect, Option, Schema, Struct } from "effect"
-import { SqlClient, type SqlError } from "effect/sql"
+import type { SqlError, Statement } from "effect/sql"
 import { TransactionHash } from "../domain/Hash.ts"
 import { Fence, type FencedOff } from "./Fence.ts"
-import { inJson, reading, SqlInteger } from "./Rows.ts"
+import { Database } from "./Database.ts"
+import { inJson, reading, SqlInteger, withoutNews } from "./Rows.ts"
 import { ExpectedCredit, Outgoing, OutgoingKind, Variant } from "./Store.ts"
 
 const VariantJson = inJson(Variant)
@@ -30,23 +31,26 @@ const readVariants = reading(Schema.Struct({ body: VariantJson }))
 const readCredits = reading(Schema.Struct({ transaction: TransactionHash, body: CreditJson }))
 
 export const outgoingTables = Effect.gen(function*() {
-  const sql = yield* SqlClient.SqlClient
-  const [forUpdate, cancels] = sql.onDialectOrElse({
-    pg: () => [sql.literal("FOR UPDATE"), sql.literal("(v.body::json ->> 'cancels')::boolean")] as const,
-    orElse: () => [sql.literal(""), sql.literal("json_extract(v.body, '$.cancels')")] as const
-  })
+  const { commit, dialect, read, sql } = yield* Database
+  const [forUpdate, cancels] = dialect === "postgres"
+    ? [sql.literal("FOR UPDATE"), sql.literal("(v.body::json ->> 'cancels')::boolean")]
+    : [sql.literal(""), sql.literal("json_extract(v.body, '$.cancels')")]
 
   /** One transaction, in which the caller's role is still its own. */
   const fenced = <A>(work: Effect.Effect<A, SqlError.SqlError>): Effect.Effect<A, SqlError.SqlError | FencedOff> =>
-    sql.withTransaction(Effect.andThen(Effect.flatMap(Fence, ({ check }) => check), work))
+    commit(withoutNews(Effect.andThen(Effect.flatMap(Fence, ({ check }) => check), work)))
 
   const insertVariant = (id: TransactionHash, variant: Variant) =>
     sql`INSERT INTO variants (outgoing, position, hash, body)
       VALUES (${id}, (SELECT count(*) FROM variants WHERE outgoing = ${id}), ${variant.hash}, ${variantText(variant)})`
 
   const putVariant = Effect.fn("Store.putVariant")((id: TransactionHash, variant: Variant) =>
-    // Whoever else adds one to the same transaction waits, and comes behind it.
-    Effect.asVoid(Effect.orDie(fenced(Effect.andThen(sql`SELECT hash FROM outgoing WHERE hash = ${id} ${forUpdate}`, insertVariant(id, variant))))))
+    fenced(Effect.gen(function*() {
+      // Whoever else adds one to the same transaction waits, and comes behind it.
+      yield* sql`SELECT hash FROM outgoing WHERE hash = ${id} ${forUpdate}`
+      const known = yield* sql`SELECT hash FROM variants WHERE outgoing = ${id} AND hash = ${variant.hash}`
+      if (known.length === 0) yield* insertVariant(id, variant)
+    })), Effect.orDie)
 
   const putOutgoing = Effect.fn("Store.putOutgoing")((outgoing: Outgoing, expected: ReadonlyArray<Omit<ExpectedCredit, "transaction">>) => {
     const { id, key, kind, nonce, state, variants } = outgoing
@@ -72,12 +76,12 @@ export const outgoingTables = Effect.gen(function*() {
   })
 
   const settleOutgoing = Effect.fn("Store.settleOutgoing")((id: TransactionHash, state: Outgoing["state"]) =>
-    Effect.asVoid(Effect.orDie(fenced(sql`UPDATE outgoing SET state = ${state} WHERE hash = ${id}`))))
+    Effect.asVoid(fenced(sql`UPDATE outgoing SET state = ${state} WHERE hash = ${id}`)), Effect.orDie)
 
-  const select = Effect.fnUntraced(function*(which: ReturnType<typeof sql.literal>) {
-    const rows = yield* readOutgoing(sql`SELECT hash, kind, key, nonce, state, body FROM outgoing WHERE ${which}`)
+  const select = Effect.fnUntraced(function*(which: Statement.Fragment) {
+    const rows = yield* readOutgoing(read(sql`SELECT hash, kind, key, nonce, state, body FROM outgoing WHERE ${which}`))
     return yield* Effect.forEach(rows, Effect.fnUntraced(function*({ body, hash, ...row }) {
-      const [first, ...rest] = yield* readVariants(sql`SELECT body FROM variants WHERE outgoing = ${hash} ORDER BY position`)
+      const [first, ...rest] = yield* readVariants(read(sql`SELECT body FROM variants WHERE outgoing = ${hash} ORDER BY position`))
       return new Outgoing({ ...row, ...body, variants: [first!.body, ...rest.map((variant) => variant.body)] })
     }))
   })
@@ -91,9 +95,9 @@ export const outgoingTables = Effect.gen(function*() {
       Effect.map(select(sql`kind = ${kind} AND key = ${key} AND state <> 'abandoned'`), ([one]) => Option.fromUndefinedOr(one))),
     confirmedFrom: Effect.fn("Store.confirmedFrom")((nonce: number) => select(sql`nonce >= ${nonce} AND state = 'confirmed' ORDER BY nonce`)),
     allOutgoing: select(sql`state <> 'abandoned' ORDER BY nonce`),
-    expectedCredits: readCredits(sql`SELECT v.hash AS "transaction", e.body AS body
+    expectedCredits: readCredits(read(sql`SELECT v.hash AS "transaction", e.body AS body
       FROM expected_credits e JOIN outgoing o ON o.hash = e.hash JOIN variants v ON v.outgoing = e.hash
-      WHERE o.state <> 'abandoned' AND NOT ${cancels} ORDER BY o.nonce, v.position, e.position`).pipe(
+      WHERE o.state <> 'abandoned' AND NOT ${cancels} ORDER BY o.nonce, v.position, e.position`)).pipe(
       Effect.map((rows) => rows.map(({ body, transaction }) => new ExpectedCredit({ ...body, transaction })))
     )
   }

@@ -19,3 +19,6 @@ export const reading = <S extends Plain>(row: S) => {
   return <E>(query: Effect.Effect<ReadonlyArray<object>, E>): Effect.Effect<ReadonlyArray<S["Type"]>> =>
     Effect.orDie(Effect.flatMap(query, decode))
 }
+
+/** For a transaction of which nobody needs to hear. */
+export const withoutNews = <A, E, R>(work: Effect.Effect<A, E, R>) => Effect.map(work, (result) => ({ result, news: [] }))

@@ -2,13 +2,13 @@
  * The store in an SQL database: the file of SQLite that a lone node has for itself, or the Postgres that an operator's hosts share.
  */
 import { Effect, Layer } from "effect"
-import type { SqlClient } from "effect/sql"
+import type { Database } from "./Database.ts"
 import { outgoingTables } from "./OutgoingTables.ts"
 import { proofTables } from "./ProofTables.ts"
 import { Store } from "./Store.ts"
 import { makeStoreTables } from "./StoreTables.ts"
 
-export const layer: Layer.Layer<Store, never, SqlClient.SqlClient> = Layer.effect(
+export const layer: Layer.Layer<Store, never, Database> = Layer.effect(
   Store,
   Effect.gen(function*() {
     yield* makeStoreTables

@@ -5,6 +5,7 @@
  */
 import { Effect } from "effect"
 import { Migrator, SqlClient } from "effect/sql"
+import { Database } from "./Database.ts"
 
 const sqliteMigrations = Migrator.fromRecord({
   "1_proofs_attempts_submissions": Effect.gen(function*() {
@@ -97,7 +98,7 @@ const postgresMigrations = Migrator.fromRecord({
 })
 
 export const makeStoreTables = Effect.gen(function*() {
-  const sql = yield* SqlClient.SqlClient
-  const loader = sql.onDialectOrElse({ pg: () => postgresMigrations, orElse: () => sqliteMigrations })
-  yield* Migrator.make({})({ loader, table: "migrations" })
+  const { dialect, sql } = yield* Database
+  const loader = dialect === "postgres" ? postgresMigrations : sqliteMigrations
+  yield* Migrator.make({})({ loader, table: "migrations" }).pipe(Effect.provideService(SqlClient.SqlClient, sql))
 }).pipe(Effect.orDie)

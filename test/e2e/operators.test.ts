@@ -16,6 +16,7 @@ import { RoleTransport } from "../../src/rpc/RoleTransport.ts"
 import { readSecret } from "../../src/rpc/SecureSocket.ts"
 import * as SocketTransport from "../../src/rpc/SocketTransport.ts"
 import { layerSqlite } from "../../src/store/Sqlite.ts"
+import * as SqliteDatabase from "../../src/store/SqliteDatabase.ts"
 import * as SqlStore from "../../src/store/SqlStore.ts"
 import { Store } from "../../src/store/Store.ts"
 import { lastLine, lignum } from "./lignum.ts"
@@ -53,7 +54,7 @@ const leaf = (prover: Address, block: number) => `block ${block} by ${prover}`
 /** The proofs that a node had kept when it stopped. It keeps none that it did not verify. */
 const keptBy = (folder: string) =>
   Effect.flatMap(Store, (store) => store.proofsBeyond(BlockNumber.make(0))).pipe(
-    Effect.provide(SqlStore.layer.pipe(Layer.provide(layerSqlite(join(folder, "node.db"))))),
+    Effect.provide(SqlStore.layer.pipe(Layer.provide(SqliteDatabase.layer), Layer.provide(layerSqlite(join(folder, "node.db"))))),
     Effect.map((proofs) => new Set(proofs.flatMap(({ statement: { from, leaves } }) => leaves.map(({ prover }, i) => leaf(prover, from.number + 1 + i)))))
   )
 

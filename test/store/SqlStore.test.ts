@@ -5,21 +5,21 @@ import { AncestryProof, Proof } from "../../src/domain/Proof.ts"
 import * as SqlStore from "../../src/store/SqlStore.ts"
 import { Outgoing, Store } from "../../src/store/Store.ts"
 import { prover, range, ref } from "../domain/builders.ts"
-import { type Connections, databases, type TestDatabase } from "./databases.ts"
+import { connectionsTo } from "./connections.ts"
+import { databases, type TestDatabase } from "./databases.ts"
 import { credit, expectedOf, first, outgoing, second, variant } from "./outgoing.ts"
 
-const open = (connections: Connections) => Layer.fresh(SqlStore.layer.pipe(Layer.provide(Layer.fresh(connections))))
+const open = (name: string) => SqlStore.layer.pipe(Layer.provide(connectionsTo(name)))
 
 /** Uses a new store. */
-const once = <A, E>({ fresh }: TestDatabase, use: Effect.Effect<A, E, Store>) =>
-  Effect.flatMap(fresh, (connections) => Effect.provide(use, open(connections)))
+const once = <A, E>({ fresh }: TestDatabase, use: Effect.Effect<A, E, Store>) => Effect.flatMap(fresh, (name) => Effect.provide(use, open(name)))
 
 /** Uses a store, closes it, and uses it again, as a restart does. */
 const acrossRestart = <A, B, E, F>({ fresh }: TestDatabase, before: Effect.Effect<A, E, Store>, after: (a: A) => Effect.Effect<B, F, Store>) =>
   Effect.gen(function*() {
-    const connections = yield* fresh
-    const a = yield* Effect.provide(before, open(connections))
-    return yield* Effect.provide(after(a), open(connections))
+    const name = yield* fresh
+    const a = yield* Effect.provide(before, open(name))
+    return yield* Effect.provide(after(a), open(name))
   })
 
 for (const database of databases()) {

@@ -4,12 +4,13 @@ import { Effect, FileSystem, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import { join } from "node:path"
 import { layerSqlite } from "../../src/store/Sqlite.ts"
+import * as SqliteDatabase from "../../src/store/SqliteDatabase.ts"
 import * as SqlStore from "../../src/store/SqlStore.ts"
 import { ExpectedCredit, Outgoing, Store, Variant } from "../../src/store/Store.ts"
 import { ref } from "../domain/builders.ts"
 import { credit, hashOf, second } from "./outgoing.ts"
 
-const open = (file: string) => SqlStore.layer.pipe(Layer.provide(layerSqlite(file)))
+const open = (file: string) => SqlStore.layer.pipe(Layer.provide(SqliteDatabase.layer), Layer.provide(layerSqlite(file)))
 
 describe("the tables of the store", () => {
   it.effect("what a store of the first version holds is found again", () =>

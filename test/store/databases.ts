@@ -1,59 +1,49 @@
 /**
  * The databases that whatever is kept in SQL is tested on: the file of a lone node, and a real Postgres.
  */
-import { NodeServices } from "@effect/platform-node"
-import { PgClient } from "@effect/sql-pg"
-import { Effect, Exit, Layer, Redacted, Scope } from "effect"
-import type { SqlClient } from "effect/sql"
+import { type Context, Effect, Exit, Layer, Redacted, Scope } from "effect"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll } from "vitest"
-import { type PostgresServer, startPostgres } from "../../src/devnet/PostgresServer.ts"
-import { layerSqlite } from "../../src/store/Sqlite.ts"
-
-/** Connections to one database. Each time it is built, they are others, as those of another process are. */
-export type Connections = Layer.Layer<SqlClient.SqlClient>
+import type { Database } from "../../src/store/Database.ts"
+import { freshDatabase, Postgres } from "../postgres.ts"
+import { connectionsTo } from "./connections.ts"
 
 export interface TestDatabase {
   readonly name: "SQLite" | "Postgres"
-  /** A new, empty database; it is gone with the scope. */
-  readonly fresh: Effect.Effect<Connections, never, Scope.Scope>
+  /** The name of a new, empty database, for `connectionsTo`. */
+  readonly fresh: Effect.Effect<string, never, Scope.Scope>
+  /** A new database as so many hosts see it at once. Only one process can have a file open: there, they are roles of that one. */
+  readonly hosts: (count: number) => Effect.Effect<ReadonlyArray<Context.Context<Database>>, never, Scope.Scope>
 }
 
-const temporary = (name: string) => mkdtempSync(join(tmpdir(), `lignum-${name}-`))
+const freshFile: TestDatabase["fresh"] = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "lignum-sqlite-"))),
+  (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
+).pipe(Effect.map((folder) => join(folder, "node.db")))
 
 const sqlite: TestDatabase = {
   name: "SQLite",
-  fresh: Effect.acquireRelease(
-    Effect.sync(() => temporary("sqlite")),
-    (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
-  ).pipe(Effect.map((folder) => Layer.orDie(layerSqlite(join(folder, "node.db")))))
+  fresh: freshFile,
+  hosts: (count) => Effect.map(Effect.flatMap(freshFile, (name) => Layer.build(connectionsTo(name))), (host) => Array.from({ length: count }, () => host))
 }
 
 /** A server for the tests of one file: call it where they are described. */
-export const postgres = (): TestDatabase & { readonly freshUrl: Effect.Effect<Redacted.Redacted> } => {
+const postgres = (): TestDatabase => {
   const scope = Scope.makeUnsafe()
-  const folder = temporary("postgres")
-  let server: PostgresServer
-  let databases = 0
+  let server: Context.Context<Postgres>
   beforeAll(async () => {
-    server = await Effect.runPromise(startPostgres({ folder }).pipe(Scope.provide(scope), Effect.provide(NodeServices.layer)))
+    server = await Effect.runPromise(Layer.buildWithScope(Postgres.layer, scope))
   })
-  afterAll(async () => {
-    await Effect.runPromise(Scope.close(scope, Exit.void))
-    rmSync(folder, { recursive: true, force: true })
-  })
-  const freshUrl = Effect.suspend(() => {
-    const name = `test_${databases++}`
-    return PgClient.PgClient.use((sql) => sql`CREATE DATABASE ${sql(name)}`).pipe(
-      Effect.provide(PgClient.layer({ url: server.url, maxConnections: 1 })),
-      Effect.orDie,
-      Effect.as(Redacted.make(Redacted.value(server.url).replace(/postgres$/, name)))
-    )
-  })
-  return { name: "Postgres", freshUrl, fresh: Effect.map(freshUrl, (url) => Layer.orDie(PgClient.layer({ url, maxConnections: 4 }))) }
+  afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
+  const fresh = Effect.suspend(() => Effect.map(Effect.provideContext(freshDatabase, server), Redacted.value))
+  return {
+    name: "Postgres",
+    fresh,
+    hosts: (count) => Effect.flatMap(fresh, (name) => Effect.all(Array.from({ length: count }, () => Layer.build(connectionsTo(name)))))
+  }
 }
 
 /** Both: call it where the tests are described. */
-export const databases = (): ReadonlyArray<TestDatabase> => [sqlite, postgres()]
+export const databases = () => [sqlite, postgres()] as const

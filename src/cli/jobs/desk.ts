@@ -10,7 +10,6 @@ import { JobsDesk } from "../../jobs/JobsDesk.ts"
 import * as SqlJobs from "../../jobs/SqlJobs.ts"
 import { RpcFile, rpcFile, storeFile } from "../../node/Node.ts"
 import { type NodeConfig, readNodeConfig } from "../../node/NodeConfig.ts"
-import { jobsDesk } from "../../node/ProverNode.ts"
 import { readPrivateFile } from "../../rpc/PrivateFile.ts"
 import { RoleTransport } from "../../rpc/RoleTransport.ts"
 import { readSecret } from "../../rpc/SecureSocket.ts"
@@ -66,7 +65,7 @@ const askNode = Effect.fnUntraced(function*({ data, rpc }: NodeConfig) {
     Effect.mapError(fs.readFileString(join(data, rpcFile)), () => ({ message: `${join(data, rpcFile)} is not there` })),
     Schema.decodeEffect(RpcFile)
   )
-  const desk = yield* Layer.build(jobsDesk.client).pipe(Effect.provideService(RoleTransport, SocketTransport.connecting({ secret, locate })))
+  const desk = yield* Layer.build(JobsDesk.layerRemote).pipe(Effect.provideService(RoleTransport, SocketTransport.connecting({ secret, locate })))
   yield* Context.get(desk, JobsDesk).list({ states: [], most: 1 }).pipe(
     Effect.timeoutOrElse({
       duration: patience,

@@ -24,6 +24,10 @@ const codeOf = (cause: unknown): string | undefined =>
 /** A key that is forgotten with the process. */
 export const ephemeralIdentity: Effect.Effect<PrivateKey> = Effect.promise(() => generateKeyPair("Ed25519"))
 
+/** A key as bytes, and back: for an operator whose hosts are one peer. */
+export const identityBytes = (key: PrivateKey): Uint8Array => privateKeyToProtobuf(key)
+export const identityFrom = (bytes: Uint8Array): PrivateKey => privateKeyFromProtobuf(bytes)
+
 /** The key in a file that only its owner may read; made at first. Two processes that make it at once get the same. */
 export const loadIdentity = (file: string): Effect.Effect<PrivateKey, IdentityUnusable> =>
   Effect.tryPromise({
