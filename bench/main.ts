@@ -11,7 +11,8 @@ const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>
   proofs: () => import("./proofs.ts"),
   gas: () => import("./gas.ts"),
   forest: () => import("./forest.ts"),
-  race: () => import("./race.ts")
+  race: () => import("./race.ts"),
+  jobs: () => import("./jobs.ts")
 }
 
 const usage = async (complaint: string): Promise<never> => {
