@@ -1,12 +1,12 @@
 /**
  * `lignum devnet`: a whole rollup on this machine, proving and settling until it is stopped.
  */
-import { Clock, Console, Duration, Effect, Option, Runtime, Schedule, Schema, type Scope, Stream } from "effect"
+import { Clock, Console, Duration, Effect, Option, Redacted, Runtime, Schedule, Schema, type Scope, Stream } from "effect"
 import { Command, Flag } from "effect/cli"
 import logUpdate from "log-update"
 import { requireFresh } from "../devnet/DataFolder.ts"
 import { type RunningDevnet, startDevnet, untilUpdates } from "../devnet/Devnet.ts"
-import { defaultDevnet, defaultPolicy, type DevnetConfig, devnetParameters, healthyLag, maxBlocksPerUpdate, maxOperators } from "../devnet/DevnetConfig.ts"
+import { defaultDevnet, defaultPolicy, type DevnetConfig, devnetParameters, healthyLag, maxBlocksPerUpdate, maxHosts, maxOperators } from "../devnet/DevnetConfig.ts"
 import { emptyPicture, feed, paint } from "../devnet/Feed.ts"
 import { renderFrame } from "../devnet/LiveView.ts"
 import { ether, plainLines, updateLine } from "../devnet/PlainView.ts"
@@ -22,6 +22,13 @@ class InvariantBroken extends Schema.TaggedError<InvariantBroken>()("InvariantBr
   override readonly [Runtime.errorExitCode] = 1
   override get message() {
     return `these invariants do not hold: ${this.names.join(", ")}. Please report it with the data folder.`
+  }
+}
+
+/** A database for several hosts was named, and there is one host. */
+class HostsMissing extends Schema.TaggedError<HostsMissing>()("HostsMissing", {}) {
+  override get message() {
+    return "--postgres is the database that several hosts share, and there is one host: say how many with --hosts, or leave --postgres out"
   }
 }
 
@@ -82,6 +89,19 @@ const flags = {
     defaultDevnet.operators.length,
     maxOperators
   ),
+  hosts: whole(
+    "hosts",
+    `Hosts of the first operator, each a process; more than one share a Postgres, which runs in the data folder; ${maxHosts} at most`,
+    defaultDevnet.hosts,
+    maxHosts
+  ),
+  postgres: Flag.String("postgres").pipe(
+    Flag.withSchema(Schema.String.check(
+      Schema.makeFilter((text: string) => (URL.canParse(text) && /^postgres(ql)?:$/.test(new URL(text).protocol)) || "an address like postgres://user:password@host:5432/database")
+    )),
+    Flag.withDescription("A database of yours for those hosts to share, empty or of this devnet, in the place of the one in the data folder"),
+    Flag.optional
+  ),
   scenario: Flag.ChoiceWithValue("scenario", scenarios.map((scenario) => [scenario.name, scenario] as const)).pipe(
     Flag.withDescription(
       "Play a scenario, which sets times, parameters and operators itself, and end with 0 only if its outcome was seen" +
@@ -92,7 +112,7 @@ const flags = {
   ),
   workers: Flag.Int("workers").pipe(
     Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 256 }))),
-    Flag.withDescription("Proofs at once of each operator; the cores are shared out if not given, at least one to each"),
+    Flag.withDescription("Proofs at once of each host; the cores are shared out if not given, at least one to each"),
     Flag.optional
   ),
   l1Port: Flag.Int("l1-port").pipe(
@@ -184,6 +204,8 @@ export const devnet = Command.make(
         provingCost: Option.getOrUndefined(given.provingCost),
         flagAfter: Duration.seconds(healthyLag(pace))
       })),
+      hosts: given.hosts,
+      postgres: Option.getOrUndefined(Option.map(given.postgres, Redacted.make)),
       workers: Option.getOrUndefined(given.workers),
       patience: defaultDevnet.patience,
       parameters: devnetParameters(pace),
@@ -196,6 +218,7 @@ export const devnet = Command.make(
     const scenario = Option.getOrUndefined(given.scenario)
     if (scenario !== undefined) yield* requireFresh(asked.data, scenario.name)
     const config = scenario === undefined ? asked : scenario.configure(asked)
+    if (config.postgres !== undefined && config.hosts === 1) return yield* new HostsMissing()
     const live = !given.json && process.stdout.isTTY
     const log: Array<string> = []
     const write = live ? (line: string) => void log.push(line) : toStderr
@@ -224,6 +247,7 @@ export const devnet = Command.make(
     { command: "lignum devnet", description: "Prove and settle, live in the terminal" },
     { command: "lignum devnet --until-updates 2 --json", description: "Stop after two state updates and print what happened" },
     { command: "lignum devnet --operators 1", description: "One prover operator, with the whole machine" },
+    { command: "lignum devnet --operators 1 --hosts 3", description: "One prover operator on three hosts, any of which may die" },
     { command: "lignum devnet --scenario fallback --json", description: "Play a scenario and print what was seen" },
     { command: "lignum devnet --data ./devnet", description: "Keep everything in a folder, and go on from it next time" }
   ])

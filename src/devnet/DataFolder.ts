@@ -29,3 +29,21 @@ export const requireFresh = Effect.fnUntraced(function*(
   if (data === undefined || !(yield* Effect.orElseSucceed(fs.exists(join(data, "ledger.db")), () => false))) return
   return yield* new DataFolderUnusable({ path: resolve(data), reason: `it has a devnet already, and the scenario ${scenario} starts its own` })
 })
+
+/**
+ * What an operator did on one host is in its own store, and on several in their database. Neither is carried over into the other: a
+ * folder of the other kind is refused.
+ */
+export const requireHosts = Effect.fnUntraced(function*(
+  folder: string,
+  { lone, shared }: { readonly lone: string; readonly shared: string },
+  hosts: number
+): Effect.fn.Return<void, DataFolderUnusable, FileSystem.FileSystem> {
+  const fs = yield* FileSystem.FileSystem
+  const other = hosts === 1 ? shared : lone
+  if (!(yield* Effect.orElseSucceed(fs.exists(other), () => false))) return
+  return yield* new DataFolderUnusable({
+    path: folder,
+    reason: hosts === 1 ? "its first operator runs on several hosts: say how many with --hosts" : "its first operator runs on one host: leave --hosts out"
+  })
+})

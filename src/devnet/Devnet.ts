@@ -21,10 +21,10 @@ import * as SocketTransport from "../rpc/SocketTransport.ts"
 import { makeBacklogReader } from "./BacklogReader.ts"
 import { l1Accounts, layerL1, operatorAccount, putContracts, startL1 } from "./Chain.ts"
 import { postCheckpoints } from "./CheckpointPoster.ts"
-import { openDataFolder } from "./DataFolder.ts"
+import { openDataFolder, requireHosts } from "./DataFolder.ts"
 import type { DevnetConfig } from "./DevnetConfig.ts"
-import { configureOperator, connectOperator } from "./Operator.ts"
-import { startProcess } from "./OperatorProcess.ts"
+import { openDatabase } from "./Hosts.ts"
+import { configureOperator, connectOperator, tracesOf } from "./Operator.ts"
 import { endowReserve, registerProver } from "./Registration.ts"
 import { followReverts } from "./RevertFollower.ts"
 import { announceRpcDoor, openRpcDoor } from "./RpcDoor.ts"
@@ -65,11 +65,13 @@ const serveLedger = Effect.fnUntraced(function*(folder: string) {
 /** Starts a devnet; it runs until the scope closes. */
 export const startDevnet = Effect.fnUntraced(function*(config: DevnetConfig) {
   const folder = yield* openDataFolder(config.data)
+  yield* requireHosts(folder, tracesOf(folder), config.hosts)
   const domain = yield* Deferred.make<CertificateDomain>()
   // First of all, what is wrong with what the processes need is found out here.
   yield* loadKeys(config.keys)
   if (config.proverCommand !== undefined) yield* ExternalProver.find(config.proverCommand)
-  const operators = yield* Effect.forEach(config.operators, (_, index) => connectOperator(folder, index))
+  const database = config.hosts === 1 ? undefined : yield* openDatabase(config, folder)
+  const operators = yield* Effect.forEach(config.operators, (_, index) => connectOperator(config, folder, index, index === 0 ? database : undefined))
   const door = config.rpcPort === undefined ? undefined : yield* Effect.provideContext(openRpcDoor(config.rpcPort), operators[0]!.node)
   const backlog = makeBacklogReader(Duration.seconds(config.parameters.targetLag))
   const signal = makeSignalReader(config.parameters)
@@ -90,7 +92,7 @@ export const startDevnet = Effect.fnUntraced(function*(config: DevnetConfig) {
   yield* Effect.forEach(config.operators, (_, index) => configureOperator(config, surroundings, index), { discard: true })
   // They warm up while the contracts are compiled and deployed. None sends anything before the first checkpoint.
   const processes = yield* supervise(
-    operators.map(({ config, name }) => ({ name, start: Effect.map(startProcess(name, config), ({ ended }) => ended) })),
+    operators.flatMap(({ hosts }) => hosts.map(({ child }) => child)),
     processSupervision
   )
   const chain = yield* Effect.raceFirst(putContracts(l1, config), processes.run)
@@ -126,7 +128,7 @@ export const startDevnet = Effect.fnUntraced(function*(config: DevnetConfig) {
     deployment,
     rollup,
     operators,
-    /** How the operators' processes are, in their order. */
+    /** How the operators' processes are. */
     processes: processes.changes,
     /** Never ends well: fails when the process of any operator reaches its restart limit. */
     run: processes.run

@@ -1,7 +1,7 @@
 /**
  * What a devnet can be told. Everything has a default that fits two cores.
  */
-import { Duration, Schema } from "effect"
+import { Duration, type Redacted, Schema } from "effect"
 import { ProverPrice, Wei } from "../domain/Amount.ts"
 import type { Header } from "../domain/Block.ts"
 import { defaultParameters, ProtocolParameters, scaleTime } from "../domain/ProtocolParameters.ts"
@@ -31,7 +31,11 @@ export interface DevnetConfig {
   readonly ledger: DevnetLedgerConfig
   /** The prover operators: each is a whole node in a process of its own, with an L1 account and a store. */
   readonly operators: ReadonlyArray<OperatorPolicy>
-  /** Proofs at once of each operator; none shares the machine's cores out, at least one to each. */
+  /** Hosts of the first operator: one is a lone node, more share a Postgres. */
+  readonly hosts: number
+  /** The database that these hosts share; none runs one in the data folder. */
+  readonly postgres: Redacted.Redacted<string> | undefined
+  /** Proofs at once of each host; none shares the machine's cores out, at least one to each. */
   readonly workers: number | undefined
   /** Blocks that an update covers, or a multiple of it. */
   readonly blocksPerUpdate: number
@@ -58,6 +62,9 @@ export const l1ChainId = 31_337
 
 /** Operators of one devnet at most: anvil has ten accounts with money, and two of them are the rollup's. */
 export const maxOperators = 8
+
+/** Hosts of one operator at most. */
+export const maxHosts = 16
 
 /** How much faster the devnet's protocol clock runs: five idle hours are 30 seconds. */
 const timeScale = 600
@@ -118,6 +125,8 @@ export const defaultDevnet: DevnetConfig = {
   ...defaultPace,
   data: undefined,
   operators: [defaultPolicy, defaultPolicy, defaultPolicy],
+  hosts: 1,
+  postgres: undefined,
   workers: undefined,
   patience: Duration.minutes(2),
   parameters: devnetParameters(defaultPace),

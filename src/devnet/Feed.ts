@@ -30,7 +30,7 @@ export type OperatorNews =
   | { readonly _tag: "Audit"; readonly report: AuditReport }
   | { readonly _tag: "Exchange"; readonly view: ExchangeView }
   | { readonly _tag: "Roles"; readonly roles: ReadonlyArray<ChildStatus> }
-  | { readonly _tag: "Process"; readonly process: ChildStatus }
+  | { readonly _tag: "Hosts"; readonly hosts: ReadonlyArray<ChildStatus> }
 
 export type News =
   | { readonly _tag: "Block"; readonly block: Block }
@@ -50,8 +50,8 @@ export interface OperatorPicture {
   readonly audit: AuditReport | undefined
   readonly exchange: ExchangeView | undefined
   readonly roles: ReadonlyArray<ChildStatus>
-  /** How the process is that all this runs in. */
-  readonly process: ChildStatus | undefined
+  /** How the processes are that all this runs in. */
+  readonly hosts: ReadonlyArray<ChildStatus>
 }
 
 /** What a person wants to see at a glance. */
@@ -79,7 +79,7 @@ export const emptyPicture = (operators: ReadonlyArray<Pick<Operator, "account" |
     audit: undefined,
     exchange: undefined,
     roles: [],
-    process: undefined
+    hosts: []
   }))
 })
 
@@ -119,8 +119,8 @@ const paintOperator = (operator: OperatorPicture, news: OperatorNews): OperatorP
       return { ...operator, exchange: news.view }
     case "Roles":
       return { ...operator, roles: news.roles }
-    case "Process":
-      return { ...operator, process: news.process }
+    case "Hosts":
+      return { ...operator, hosts: news.hosts }
   }
 }
 
@@ -188,9 +188,13 @@ const operatorNews = ({ account, node }: Operator): Stream.Stream<News> =>
     Stream.map(Context.get(node, NodeService).changes(), ({ roles }): OperatorNews => ({ _tag: "Roles", roles }))
   ], { concurrency: "unbounded" }).pipe(Stream.map((news): News => ({ _tag: "Operator", account, news })))
 
-const processNews = (operators: ReadonlyArray<Operator>, processes: Stream.Stream<ReadonlyArray<ChildStatus>>): Stream.Stream<News> =>
+const hostNews = (operators: ReadonlyArray<Operator>, processes: Stream.Stream<ReadonlyArray<ChildStatus>>): Stream.Stream<News> =>
   Stream.flatMap(processes, (all) =>
-    Stream.fromIterable(all.map((process, i): News => ({ _tag: "Operator", account: operators[i]!.account, news: { _tag: "Process", process } }))))
+    Stream.fromIterable(operators.map(({ account, hosts }): News => ({
+      _tag: "Operator",
+      account,
+      news: { _tag: "Hosts", hosts: all.filter((status) => hosts.some(({ name }) => name === status.name)) }
+    }))))
 
 /** All news of a running devnet: the present state of everything first. */
 export const feed = ({ operators, processes, rollup, url }: RunningDevnet): Stream.Stream<News, LedgerUnavailable> =>
@@ -201,6 +205,6 @@ export const feed = ({ operators, processes, rollup, url }: RunningDevnet): Stre
       Stream.map(Context.get(rollup, LedgerSource).blocks(BlockNumber.make(1)), (block): News => ({ _tag: "Block", block })),
       Stream.fromQueue(onL1),
       ...operators.map(operatorNews),
-      processNews(operators, processes)
+      hostNews(operators, processes)
     ], { concurrency: "unbounded" })
   }))

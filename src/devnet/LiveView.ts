@@ -102,14 +102,15 @@ const moneyLines = (picture: Picture): ReadonlyArray<string> => {
 const childMark = ({ name, restarts, state }: ChildStatus): string =>
   `${state === "running" ? green("●") : yellow("○")} ${name}${restarts > 0 ? yellow(` ↻${restarts}`) : ""}`
 
-/** With several operators the processes are shown, and of the roles only those that are not as they should be. */
+/** With several processes these are shown, and of the roles only those that are not as they should be. */
 const roleLines = ({ operators }: Picture): ReadonlyArray<string> => {
   const [only, ...others] = operators
-  if (others.length === 0) return [`${label("roles")} ${only!.roles.map(childMark).join("  ")}`]
-  return operators.map(({ exchange, name, process, roles }, i) => {
+  if (others.length === 0 && only!.hosts.length < 2) return [`${label("roles")} ${only!.roles.map(childMark).join("  ")}`]
+  return operators.map(({ exchange, hosts, name, roles }, i) => {
     const running = roles.filter(({ state }) => state === "running").length
     const odd = roles.filter(({ restarts, state }) => state !== "running" || restarts > 0)
-    return `${label(i === 0 ? "nodes" : "")} ${childMark(process ?? { name, state: "starting", restarts: 0, lastFailure: null })} ` +
+    const marks = hosts.length === 0 ? childMark({ name, state: "starting", restarts: 0, lastFailure: null }) : hosts.map(childMark).join("  ")
+    return `${label(i === 0 ? "nodes" : "")} ${marks} ` +
       `${dim(`${running} of ${roles.length} roles run, ${exchange?.gossip.peers.length ?? 0} peers`)}${odd.map((role) => `  ${childMark(role)}`).join("")}`
   })
 }

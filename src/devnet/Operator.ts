@@ -1,5 +1,5 @@
 /**
- * One operator of a devnet: a prover node with a key, a store and proof workers of its own, in a process of its own (`lignum node`), and
+ * One operator of a devnet: a prover node with a key, a store and proof workers of its own, in one process (`lignum node`) or several, and
  * what this process knows it by: its roles as clients, over a socket.
  */
 import { Context, Duration, Effect, FileSystem, Layer, Schema } from "effect"
@@ -17,6 +17,8 @@ import { type Address as SocketAddress, makeSecret } from "../rpc/SecureSocket.t
 import * as SocketTransport from "../rpc/SocketTransport.ts"
 import { addressesFile, type DevnetL1, operatorAccount } from "./Chain.ts"
 import { type DevnetConfig, maxBlocksPerUpdate, settlementGasOf } from "./DevnetConfig.ts"
+import { hostFolder, makeHosts, reachHosts, type SharedDatabase } from "./Hosts.ts"
+import { makeHostProcess } from "./OperatorProcess.ts"
 
 /** A name for people. */
 export const operatorName = (index: number): string => `prover-${index + 1}`
@@ -31,14 +33,16 @@ const files = (folder: string, index: number) => {
   return { data, config: join(data, "node.json"), key: join(data, "l1.key"), secret: join(data, "rpc.secret"), rpc: join(data, rpcFile) }
 }
 
-/**
- * The operator as this process knows it, with a new secret to reach it by. Its process may be started later, and again: what is asked
- * meanwhile waits.
- */
-export const connectOperator = Effect.fnUntraced(function*(folder: string, index: number) {
+/** What shows in the first operator's folder on how many hosts it ran. */
+export const tracesOf = (folder: string) => {
+  const { data } = files(folder, 0)
+  return { lone: join(data, "node.db"), shared: hostFolder(data, 1) }
+}
+
+/** Reaches an operator that is one host, with a new secret. Its process may be started later, and again: what is asked meanwhile waits. */
+const reachLoneHost = Effect.fnUntraced(function*(folder: string, index: number) {
   const fs = yield* FileSystem.FileSystem
-  const { config, data, rpc, secret: secretFile } = files(folder, index)
-  yield* fs.makeDirectory(data, { recursive: true })
+  const { rpc, secret: secretFile } = files(folder, index)
   // Where an earlier run was killed, its address stayed.
   yield* fs.remove(rpc, { force: true })
   const secret = yield* makeSecret(secretFile)
@@ -46,12 +50,35 @@ export const connectOperator = Effect.fnUntraced(function*(folder: string, index
     Effect.mapError(() => ({ message: `${operatorName(index)} has not started yet` })),
     Effect.flatMap(Schema.decodeEffect(RpcFile))
   )
-  const node = yield* Layer.build(connectNode).pipe(Effect.provideService(RoleTransport, SocketTransport.connecting({ secret, locate })))
+  return SocketTransport.connecting({ secret, locate })
+})
+
+/** Proofs at once of each host. */
+const workersOf = ({ hosts, operators, workers }: DevnetConfig): number =>
+  workers ?? Math.max(1, Math.floor(availableParallelism() / (operators.length - 1 + hosts)))
+
+/**
+ * The operator as this process knows it.
+ *
+ * @param database what its hosts share; none where it is one host
+ */
+export const connectOperator = Effect.fnUntraced(function*(config: DevnetConfig, folder: string, index: number, database: SharedDatabase | undefined) {
+  const fs = yield* FileSystem.FileSystem
+  const own = files(folder, index)
+  const name = operatorName(index)
+  yield* fs.makeDirectory(own.data, { recursive: true })
+  const shared = database === undefined ? undefined : yield* reachHosts(database)
+  const transport = shared?.transport ?? (yield* reachLoneHost(folder, index))
+  const node = yield* Layer.build(connectNode).pipe(Effect.provideService(RoleTransport, transport))
   return {
-    name: operatorName(index),
+    name,
     account: operatorAddress(index),
-    /** The file that its process is started with. */
-    config,
+    /** The processes that it consists of. */
+    hosts: database === undefined
+      ? [yield* makeHostProcess(name, Effect.succeed(["--config", own.config]))]
+      : yield* makeHosts(config, database, { ...own, name, workers: workersOf(config) }),
+    /** What its hosts share; nothing where it is one host. */
+    shared,
     /** Its roles and the node as a whole, as clients. */
     node,
     /** Its work costs something else from now on: it asks that price, and flags below it if it flags at all. */
@@ -112,7 +139,7 @@ const nodeConfig = (config: DevnetConfig, { l1: { folder, url }, ledger, ports }
     ledger,
     proving: {
       keys: resolve(config.keys),
-      workers: config.workers ?? Math.max(1, Math.floor(availableParallelism() / config.operators.length)),
+      workers: workersOf(config),
       niceness: Math.min(19, nicenessStep * index),
       ...(config.proverCommand === undefined ? {} : { command: config.proverCommand })
     },

@@ -1,11 +1,12 @@
 /**
- * An operator's node as a process of its own, which ends with this one, however this one ends.
+ * An operator's host as a process of its own, which ends with this one, however this one ends.
  */
-import { Duration, Effect, Option, Schema, type Scope } from "effect"
+import { Duration, Effect, Latch, Option, Schema, type Scope, Stream, SubscriptionRef } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
 import { createInterface } from "node:readline"
 import type { Readable } from "node:stream"
 import { fileURLToPath } from "node:url"
+import type { Child } from "../node/Supervisor.ts"
 
 const main = fileURLToPath(new URL("../main.ts", import.meta.url))
 
@@ -58,17 +59,18 @@ const stop = (child: ChildProcess): Effect.Effect<void> =>
     Effect.timeoutOrElse({ duration: stopPatience, orElse: () => Effect.sync(() => child.kill("SIGKILL")) })
   )
 
-/**
- * Starts `lignum node` on a configuration and stops it when the scope closes. What it answers fails when the process ends by itself.
- */
-export const startProcess = Effect.fnUntraced(function*(
-  name: string,
-  config: string
-): Effect.fn.Return<{ readonly pid: number; readonly ended: Effect.Effect<never, ProcessEnded> }, ProcessEnded, Scope.Scope> {
+interface RunningProcess {
+  readonly pid: number
+  /** Fails when the process ends by itself. */
+  readonly ended: Effect.Effect<never, ProcessEnded>
+}
+
+/** Starts `lignum node` and stops it when the scope closes. */
+const startProcess = Effect.fnUntraced(function*(name: string, args: ReadonlyArray<string>): Effect.fn.Return<RunningProcess, ProcessEnded, Scope.Scope> {
   const run = Effect.runForkWith(yield* Effect.context())
   const child = yield* Effect.acquireRelease(
     // It reads nothing: its input ends when this process does.
-    Effect.sync(() => spawn(process.execPath, [main, "node", "--config", config, "--json", "--attached"], { stdio: ["pipe", "pipe", "pipe"] })),
+    Effect.sync(() => spawn(process.execPath, [main, "node", ...args, "--json", "--attached"], { stdio: ["pipe", "pipe", "pipe"] })),
     stop
   )
   let said = ""
@@ -86,4 +88,52 @@ export const startProcess = Effect.fnUntraced(function*(
   })
   if (child.pid === undefined) return yield* ended
   return { pid: child.pid, ended }
+})
+
+/** A host's process, which is started again whenever it ends. */
+export interface HostProcess {
+  readonly name: string
+  /** Its process id; while it is down, that of its next life. */
+  readonly pid: Effect.Effect<number>
+  /** Sends it a signal, waits for its end, and keeps it down until the scope closes. Answers what it ended with, as in `code 0`. */
+  readonly takeDown: (signal: NodeJS.Signals) => Effect.Effect<string, never, Scope.Scope>
+  /** For a supervisor. */
+  readonly child: Child
+}
+
+/**
+ * A host's process to be.
+ *
+ * @param args of `lignum node`, asked for before each start; the start waits for them
+ */
+export const makeHostProcess = Effect.fnUntraced(function*(name: string, args: Effect.Effect<ReadonlyArray<string>>): Effect.fn.Return<HostProcess> {
+  const mayRun = yield* Latch.make(true)
+  const present = yield* SubscriptionRef.make<RunningProcess | undefined>(undefined)
+  const life = mayRun.await.pipe(
+    Effect.andThen(args),
+    Effect.flatMap((words) => startProcess(name, words)),
+    Effect.tap((process) => SubscriptionRef.set(present, process)),
+    Effect.flatMap(({ ended }) => ended),
+    Effect.ensuring(SubscriptionRef.set(present, undefined)),
+    Effect.scoped
+  )
+  const running = SubscriptionRef.changes(present).pipe(
+    Stream.filter((process) => process !== undefined),
+    Stream.runHead,
+    Effect.map(Option.getOrThrow)
+  )
+  return {
+    name,
+    pid: Effect.map(running, ({ pid }) => pid),
+    takeDown: (signal) =>
+      Effect.gen(function*() {
+        const { ended, pid } = yield* running
+        yield* Effect.acquireRelease(mayRun.close, () => mayRun.open)
+        // It may have ended by itself meanwhile.
+        yield* Effect.ignore(Effect.try({ try: () => process.kill(pid, signal), catch: String }))
+        return (yield* Effect.flip(ended)).how
+      }),
+    // It is its own matter how long a start waits: others are not to wait with it.
+    child: { name, start: Effect.succeed(life) }
+  }
 })

@@ -73,7 +73,10 @@ const run = (program: string, args: ReadonlyArray<string>, cwd: string) =>
     let output = ""
     child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()))
     child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()))
-    child.once("error", (error) => resume(Effect.fail(error.message)))
+    child.once("error", (error: NodeJS.ErrnoException) =>
+      resume(Effect.fail(error.code === "EACCES" && user !== undefined
+        ? "it runs as nobody, who must be able to pass through every folder above: let others with chmod o+x, or choose another folder"
+        : error.message)))
     child.once("close", (code) => resume(code === 0 ? Effect.succeed(output) : Effect.fail(output)))
   })
 

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -46,6 +46,16 @@ describe("wrong use ends with exit code 2 and one clear sentence", () => {
     assertPlainRefusal(await lignum(["devnet", "--until-updates", "0"]).ended, /until-updates/)
     assertPlainRefusal(await lignum(["devnet", "--block-time", "soon"]).ended, /block-time/)
     assertPlainRefusal(await lignum(["devnet", "--validators", "65"]).ended, /validators/)
+  })
+
+  it("hosts that cannot be, or that have nothing to share", async () => {
+    assertPlainRefusal(await lignum(["devnet", "--hosts", "0"]).ended, /hosts/)
+    assertPlainRefusal(await lignum(["devnet", "--hosts", "17"]).ended, /hosts/)
+    assertPlainRefusal(await lignum(["devnet", "--hosts", "2", "--postgres", "localhost:5432"]).ended, /postgres:\/\/user:password@host/)
+    assertPlainRefusal(await lignum(["devnet", "--json", "--postgres", "postgres://me:secret@127.0.0.1:9/lignum"]).ended, /--postgres/, /--hosts/)
+    const ended = await lignum(["devnet", "--json", "--hosts", "2", "--postgres", "postgres://me:secret@127.0.0.1:9/lignum"]).ended
+    assertPlainRefusal(ended, /127\.0\.0\.1:9/, /start the server/)
+    assert.notInclude(ended.stderr, "secret")
   })
 
   it("a calibration that could not be written down, before it is begun", async () => {
@@ -136,6 +146,15 @@ describe("wrong use ends with exit code 2 and one clear sentence", () => {
       first.interrupt()
       assert.strictEqual((await first.ended).code, 0)
       assertPlainRefusal(await lignum(["devnet", "--json", "--data", folder, "--seed", "two"]).ended, /seed was "one", is "two"/)
+    }))
+
+  it("a data folder whose first operator has another number of hosts", () =>
+    inTemporaryFolder(async (folder) => {
+      mkdirSync(join(folder, "prover-1", "host-2"), { recursive: true })
+      assertPlainRefusal(await lignum(["devnet", "--json", "--data", folder]).ended, /several hosts/, /--hosts/)
+      rmSync(join(folder, "prover-1", "host-2"), { recursive: true })
+      writeFileSync(join(folder, "prover-1", "node.db"), "")
+      assertPlainRefusal(await lignum(["devnet", "--json", "--data", folder, "--hosts", "2"]).ended, /one host/, /--hosts/)
     }))
 
   it("a data folder with files that are none of ours", () =>

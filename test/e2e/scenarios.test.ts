@@ -1,19 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Schema } from "effect"
-import { DevnetReport, isSound } from "../../src/devnet/Report.ts"
 import { scenarios } from "../../src/devnet/scenarios/all.ts"
-import { lastLine, lignum } from "./lignum.ts"
-
-/** Plays a scenario to its end, and holds the report against what the exit code says. */
-const played = async (name: string, ...args: ReadonlyArray<string>) => {
-  const ended = await lignum(["devnet", "--scenario", name, "--json", ...args]).ended
-  assert.strictEqual(ended.code, 0, ended.stderr)
-  const report = Schema.decodeUnknownSync(Schema.toCodecJson(DevnetReport))(lastLine(ended))
-  assert.isTrue(isSound(report), JSON.stringify(report.invariants))
-  assert.strictEqual(report.scenario!.name, name)
-  assert.isNull(report.scenario!.missing)
-  return { report, evidence: (step: string) => report.scenario!.seen.find((seen) => seen.step === step)!.evidence }
-}
+import { lignum } from "./lignum.ts"
+import { played } from "./played.ts"
 
 // `npm run -s scenarios` plays the others as well.
 describe("scenarios", () => {

@@ -17,11 +17,11 @@ import { defaultParameters, type ProtocolParameters } from "../../src/domain/Pro
 import { rewardVaultAbi, stateUpdateAbi } from "../../src/l1/abi.ts"
 import { encodeUpdate } from "../../src/l1/Calls.ts"
 import type { L1Event } from "../../src/l1/Events.ts"
+import { proofCheck } from "../../src/jobs/ProofJobs.ts"
+import * as SqlJobs from "../../src/jobs/SqlJobs.ts"
 import { L1PollInterval } from "../../src/l1/Follower.ts"
 import { L1 } from "../../src/l1/L1.ts"
 import { devnetPriceRule } from "../../src/ledger/DevnetLedgerConfig.ts"
-import { proofCheck } from "../../src/jobs/ProofJobs.ts"
-import * as SqlJobs from "../../src/jobs/SqlJobs.ts"
 import { connectRoles, startRoles } from "../../src/node/ProverNode.ts"
 import { ProofSystem, ProvingFailed } from "../../src/proofs/ProofSystem.ts"
 import { FeeOptions } from "../../src/roles/FeeController.ts"
@@ -168,8 +168,9 @@ export const startNode = Effect.fnUntraced(function*(
       ledger.layer,
       MemoryTransport.layer,
       Layer.merge(SqlStore.layer, SqlJobs.layer).pipe(
-        Layer.provideMerge(Layer.merge(proofCheck, database)),
-        Layer.provideMerge(instantProofs)
+        Layer.provideMerge(proofCheck),
+        Layer.provideMerge(instantProofs),
+        Layer.provide(database)
       ),
       Layer.succeed(SettlerOptions, {
         blocksPerUpdate: 2,

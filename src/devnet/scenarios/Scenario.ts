@@ -39,7 +39,7 @@ export type Evidence = Readonly<Record<string, string | number | bigint>>
 export interface Stage {
   readonly devnet: RunningDevnet
   /** Waits for one part of the outcome, and keeps its evidence. The step's name completes "not seen: …". */
-  readonly see: <A, E>(step: string, watch: Effect.Effect<readonly [found: A, evidence: Evidence], E>) => Effect.Effect<A, E>
+  readonly see: <A, E, R = never>(step: string, watch: Effect.Effect<readonly [found: A, evidence: Evidence], E, R>) => Effect.Effect<A, E, R>
   /** All events of the contracts on L1's present chain, and again after every L1 block. */
   readonly events: Stream.Stream<ReadonlyArray<L1Event>>
   /** Waits until the events hold something. */
