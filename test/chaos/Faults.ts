@@ -15,6 +15,7 @@ export interface Fault {
   readonly excuses: ReadonlyArray<string>
   /** Hosts whose proofs it may make fail. */
   readonly breaks: ReadonlyArray<string>
+  readonly ofDatabase: boolean
 }
 
 /** Longer than a host may be silent, and a little more. */
@@ -51,7 +52,8 @@ export const onHost = (name: HostFault, host: ChaosHost, at: number): Fault => (
   at,
   strike: hostFaults[name](host),
   excuses: endsLeases.has(name) ? [host.name] : [],
-  breaks: name === "out of disk" ? [host.name] : []
+  breaks: name === "out of disk" ? [host.name] : [],
+  ofDatabase: false
 })
 
 export const onDatabase = (name: "crashes" | "is restarted", { postgres }: World, at: number): Fault => ({
@@ -62,8 +64,10 @@ export const onDatabase = (name: "crashes" | "is restarted", { postgres }: World
     yield* Effect.sleep(500)
     yield* postgres.startAgain
   }),
+  // While it is away, everybody is silent: nobody is dead for that.
   excuses: [],
-  breaks: []
+  breaks: [],
+  ofDatabase: true
 })
 
 /** Two faults of hosts, or one, and one of the database in every third round. */

@@ -2,7 +2,8 @@
  * `npm run chaos -- --seed S --rounds N [--hosts N] [--json]`: hosts of one operator under faults drawn by the seed, on a real Postgres. It
  * ends with 1 when something was lost, done twice, or left undone.
  */
-import { Effect } from "effect"
+import { NodeRuntime } from "@effect/platform-node"
+import { Effect, Exit } from "effect"
 import { copyFileSync } from "node:fs"
 import { parseArgs } from "node:util"
 import { seededRandom } from "../../src/ledger/SeededRandom.ts"
@@ -47,4 +48,4 @@ const program = Effect.gen(function*() {
   return wrong.length
 })
 
-process.exitCode = (await Effect.runPromise(Effect.scoped(program))) > 0 ? 1 : 0
+NodeRuntime.runMain(Effect.scoped(program), { teardown: (exit, onExit) => onExit(Exit.isSuccess(exit) && exit.value === 0 ? 0 : 1) })
