@@ -30,7 +30,7 @@ const program = Effect.gen(function*() {
   const random = seededRandom(values.seed, "chaos")
   // Clocks are apart by up to ten seconds.
   const clockOffsets = Array.from({ length: hostCount }, () => random.integer(10_001) - 5_000)
-  const world = yield* openWorld({ clockOffsets, proofTime: 150, slots: 2 })
+  const world = yield* openWorld({ clockOffsets, proofTime: 300, slots: 2 })
   if (!values.json) console.log(`${hostCount} hosts over ${world.network}, clocks ${clockOffsets.map((offset) => `${offset} ms`).join(", ")} off; seed ${values.seed}`)
   const reports: Array<RoundReport> = []
   for (let round = 0; round < rounds; round++) {
