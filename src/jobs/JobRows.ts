@@ -45,16 +45,20 @@ export const hasEnded = (state: JobState): boolean => state === "done" || state 
 
 export const hashOf = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex")
 
-/** Keeps bytes, once for each time that they are given; the same ones are kept but once, and counted. */
-export const putBlobs = (sql: SqlClient.SqlClient, blobs: ReadonlyArray<{ readonly hash: string; readonly bytes: Uint8Array }>) => {
+/**
+ * Keeps bytes; the same ones are kept but once, and their uses counted.
+ *
+ * @param uses of each time that they are given: none where a job that uses them is still to come
+ */
+export const putBlobs = (sql: SqlClient.SqlClient, blobs: ReadonlyArray<{ readonly hash: string; readonly bytes: Uint8Array }>, uses = 1) => {
   const places = new Map<string, { readonly hash: string; readonly at: number; readonly length: number; uses: number }>()
   const parts: Array<Uint8Array> = []
   let at = 1
   for (const { bytes, hash } of [...blobs].sort((left, right) => (left.hash < right.hash ? -1 : 1))) {
     const known = places.get(hash)
-    if (known !== undefined) known.uses++
+    if (known !== undefined) known.uses += uses
     else {
-      places.set(hash, { hash, at, length: bytes.length, uses: 1 })
+      places.set(hash, { hash, at, length: bytes.length, uses })
       parts.push(bytes)
       at += bytes.length
     }
