@@ -70,10 +70,10 @@ export const onDatabase = (name: "crashes" | "is restarted", { postgres }: World
   ofDatabase: true
 })
 
-/** Two faults of hosts, or one, and one of the database in every third round. */
+/** A fault for some of the hosts, and one of the database in every third round. */
 export const drawFaults = (random: SeededRandom, world: World, round: number): ReadonlyArray<Fault> => {
   // Never all of the hosts at once: somebody must be left to go on.
   const struck = random.choose(1 + random.integer(world.hosts.length - 1), world.hosts.length)
-  const faults = struck.map((host) => onHost(hostFaultNames[random.integer(hostFaultNames.length)]!, world.hosts[host]!, 300 + random.integer(1_500)))
+  const faults = struck.map((host) => onHost(hostFaultNames[random.integer(hostFaultNames.length)]!, world.hosts[host]!, 1_000 + random.integer(2_500)))
   return round % 3 === 2 ? [...faults, onDatabase(random.integer(2) === 0 ? "crashes" : "is restarted", world, 300 + random.integer(2_500))] : faults
 }
