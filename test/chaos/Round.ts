@@ -59,7 +59,7 @@ export interface RoundReport {
   readonly jobs: number
   /** How attempts ended. */
   readonly attempts: Readonly<Record<string, number>>
-  /** Hosts that the machine gave no time for seconds, and that may have lost leases for that. */
+  /** Hosts that lost nothing by a fault, but may have because the machine was too slow. */
   readonly starved: ReadonlyArray<string>
   /** Proofs that were made once more than needed. */
   readonly again: number
@@ -70,9 +70,17 @@ export interface RoundReport {
 
 const shownAttempts = (attempts: ReadonlyArray<Attempt>) => attempts.map(({ host, outcome, reason }) => `${host} ${outcome}${reason === "" ? "" : ` (${reason})`}`).join(", ")
 
+/** Hosts that a machine with too much to do gave no time for seconds, and that may have lost leases for that. */
+const starvedIn = ({ hosts, said }: World, faults: ReadonlyArray<Fault>): ReadonlyArray<string> =>
+  said.databaseSlow && !faults.some(({ ofDatabase }) => ofDatabase) ? hosts.map(({ name }) => name) : [...said.stoodStill]
+
+/** Hosts whose leases may have ended otherwise than by a report. */
+const excusedBy = (world: World, faults: ReadonlyArray<Fault>) => new Set([...faults.flatMap(({ excuses }) => excuses), ...starvedIn(world, faults)])
+
 /** What is wrong with one job's record; `undefined` if nothing is. */
-const wrongWith = ({ attempts, id, kind, state }: Job, { said }: World, faults: ReadonlyArray<Fault>): string | undefined => {
-  const excused = new Set([...faults.flatMap(({ excuses }) => excuses), ...said.stoodStill])
+const wrongWith = ({ attempts, id, kind, state }: Job, world: World, faults: ReadonlyArray<Fault>): string | undefined => {
+  const excused = excusedBy(world, faults)
+  const { said } = world
   const broken = new Set(faults.flatMap(({ breaks }) => breaks))
   const ended = (outcome: Attempt["outcome"]) => attempts.filter((attempt) => attempt.outcome === outcome)
   if (state !== "done") return `it is ${state}`
@@ -142,7 +150,7 @@ export const playRound = Effect.fnUntraced(function*(world: World, faults: Reado
     faults: faults.map(({ what }) => what),
     jobs: jobs.length,
     attempts: outcomes,
-    starved: [...world.said.stoodStill].filter((host) => !faults.some(({ excuses }) => excuses.includes(host))),
+    starved: starvedIn(world, faults).filter((host) => !faults.some(({ excuses }) => excuses.includes(host))),
     again: jobs.reduce((sum, { id }) => sum + Math.max(0, (world.said.finished.get(id) ?? 0) - 1), 0),
     seconds: (performance.now() - start) / 1_000,
     violations

@@ -2,13 +2,13 @@
  * What chaos is let loose on: a real Postgres, and hosts that are processes, each with its own way to it and its own disk.
  */
 import { NodeServices } from "@effect/platform-node"
-import { Context, Effect, Exit, FileSystem, Layer, Redacted, Schedule, Scope, Stream } from "effect"
+import { Context, Duration, Effect, Exit, FileSystem, Layer, Redacted, Schedule, Scope, Stream } from "effect"
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import { appendFileSync, chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { type PostgresServer, startPostgres } from "../../src/devnet/PostgresServer.ts"
-import { Jobs } from "../../src/jobs/Jobs.ts"
+import { JobId, Jobs } from "../../src/jobs/Jobs.ts"
 import { proofCheck } from "../../src/jobs/ProofJobs.ts"
 import * as SqlJobs from "../../src/jobs/SqlJobs.ts"
 import { ProofSystem } from "../../src/proofs/ProofSystem.ts"
@@ -81,6 +81,8 @@ export interface Said {
   readonly begun: Map<string, number>
   readonly finished: Map<string, number>
   readonly stoodStill: Set<string>
+  /** Whether the database took longer to answer than a host may be silent. */
+  databaseSlow: boolean
 }
 
 const count = (counts: Map<string, number>, key: string) => counts.set(key, (counts.get(key) ?? 0) + 1)
@@ -146,7 +148,7 @@ export const openWorld = Effect.fnUntraced(function*(options: { readonly clockOf
   const system = Context.get(yield* Layer.build(ModelProofs.layer()), ProofSystem)
   const ports = PostgresDatabase.layer(postgres.url).pipe(Layer.merge(proofCheck), Layer.provideMerge(Layer.succeed(ProofSystem, system)))
   const jobs = Context.get(yield* Layer.build(SqlJobs.layer.pipe(Layer.provide(ports))), Jobs)
-  const said: Said = { begun: new Map(), finished: new Map(), stoodStill: new Set() }
+  const said: Said = { begun: new Map(), finished: new Map(), stoodStill: new Set(), databaseSlow: false }
   const log = join(folder, "hosts.log")
   writeFileSync(log, "")
   const hosts = yield* Effect.forEach(options.clockOffsets, Effect.fnUntraced(function*(clockOffset, index) {
@@ -170,7 +172,16 @@ export const openWorld = Effect.fnUntraced(function*(options: { readonly clockOf
   const allThere = jobs.changes.pipe(
     Stream.filter((view) => view.hosts.filter(({ draining }) => !draining).length === hosts.length),
     Stream.runHead,
-    Effect.andThen(Effect.sync(() => said.stoodStill.clear()))
+    Effect.andThen(Effect.sync(() => {
+      said.stoodStill.clear()
+      said.databaseSlow = false
+    }))
+  )
+  yield* Effect.timed(jobs.output(JobId.make("none"))).pipe(
+    Effect.tap(([took]) => Effect.sync(() => (said.databaseSlow ||= Duration.toMillis(took) > 1_500))),
+    Effect.andThen(Effect.sleep("250 millis")),
+    Effect.forever,
+    Effect.forkScoped
   )
   return { network: network.kind, postgres, hosts, said, jobs, system, log, allThere } satisfies World
 }, Effect.provide(NodeServices.layer))

@@ -2,7 +2,8 @@
  * `npm run chaos -- --seed S --rounds N [--hosts N] [--json]`: hosts of one operator under faults drawn by the seed, on a real Postgres. It
  * ends with 1 when something was lost, done twice, or left undone.
  */
-import { Effect } from "effect"
+import { NodeRuntime } from "@effect/platform-node"
+import { Effect, Exit } from "effect"
 import { copyFileSync } from "node:fs"
 import { parseArgs } from "node:util"
 import { seededRandom } from "../../src/ledger/SeededRandom.ts"
@@ -29,7 +30,7 @@ const program = Effect.gen(function*() {
   const random = seededRandom(values.seed, "chaos")
   // Clocks are apart by up to ten seconds.
   const clockOffsets = Array.from({ length: hostCount }, () => random.integer(10_001) - 5_000)
-  const world = yield* openWorld({ clockOffsets, proofTime: 150, slots: 2 })
+  const world = yield* openWorld({ clockOffsets, proofTime: 300, slots: 2 })
   if (!values.json) console.log(`${hostCount} hosts over ${world.network}, clocks ${clockOffsets.map((offset) => `${offset} ms`).join(", ")} off; seed ${values.seed}`)
   const reports: Array<RoundReport> = []
   for (let round = 0; round < rounds; round++) {
@@ -47,4 +48,4 @@ const program = Effect.gen(function*() {
   return wrong.length
 })
 
-process.exitCode = (await Effect.runPromise(Effect.scoped(program))) > 0 ? 1 : 0
+NodeRuntime.runMain(Effect.scoped(program), { teardown: (exit, onExit) => onExit(Exit.isSuccess(exit) && exit.value === 0 ? 0 : 1) })
