@@ -8,7 +8,7 @@ import { join, resolve } from "node:path"
 import type { ProverPrice } from "../domain/Amount.ts"
 import { toAddress } from "../domain/Hash.ts"
 import { RpcFile, rpcFile } from "../node/Node.ts"
-import { NodeConfig, NodeConfigJson } from "../node/NodeConfig.ts"
+import { ClusterConfig, NodeConfig, NodeConfigJson } from "../node/NodeConfig.ts"
 import { NodeService } from "../node/NodeService.ts"
 import { connectNode } from "../node/ProverNode.ts"
 import { writePrivateFile } from "../rpc/PrivateFile.ts"
@@ -17,7 +17,7 @@ import { type Address as SocketAddress, makeSecret } from "../rpc/SecureSocket.t
 import * as SocketTransport from "../rpc/SocketTransport.ts"
 import { addressesFile, type DevnetL1, operatorAccount } from "./Chain.ts"
 import { type DevnetConfig, maxBlocksPerUpdate, settlementGasOf } from "./DevnetConfig.ts"
-import { hostFolder, makeHosts, reachHosts, type SharedDatabase } from "./Hosts.ts"
+import { clusterOf, hostFolder, makeHosts, reachHosts, type SharedDatabase } from "./Hosts.ts"
 import { makeHostProcess } from "./OperatorProcess.ts"
 
 /** A name for people. */
@@ -74,9 +74,9 @@ export const connectOperator = Effect.fnUntraced(function*(config: DevnetConfig,
     name,
     account: operatorAddress(index),
     /** The processes that it consists of. */
-    hosts: database === undefined
+    hosts: database === undefined || shared === undefined
       ? [yield* makeHostProcess(name, Effect.succeed(["--config", own.config]))]
-      : yield* makeHosts(config, database, { ...own, name, workers: workersOf(config) }),
+      : yield* makeHosts(config, database, shared, { ...own, name, workers: workersOf(config) }),
     /** What its hosts share; nothing where it is one host. */
     shared,
     /** Its roles and the node as a whole, as clients. */
@@ -158,7 +158,7 @@ const nodeConfig = (config: DevnetConfig, { l1: { folder, url }, ledger, ports }
       revertUnproven: true
     },
     ...(policy.provingCost === undefined ? {} : { flagging: { provingCost: policy.provingCost, minMargin: 0n, flagAfter: policy.flagAfter } }),
-    rpc: { host: "127.0.0.1", port: 0, secretFile: secret }
+    ...(index === 0 && config.hosts > 1 ? { cluster: ClusterConfig.make(clusterOf(data)) } : { rpc: { host: "127.0.0.1", port: 0, secretFile: secret } })
   })
 }
 
