@@ -12,6 +12,7 @@ const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>
   gas: () => import("./gas.ts"),
   forest: () => import("./forest.ts"),
   race: () => import("./race.ts"),
+  jobs: () => import("./jobs.ts"),
   failover: () => import("./failover.ts"),
   scaling: () => import("./scaling.ts")
 }

@@ -103,25 +103,42 @@ contract Groth16BatchVerifierTest is Base {
         Groth16.Proof[] memory list = Groth16.proofs(from, leaves, ancestry, 6);
         bytes32 seed = Groth16.seedOf(verifier.verifyingKeysHash(), from, leaves, ancestry, Groth16.pairsOf(list));
         (uint256 blockC, uint256 ancestryC) = Groth16.sums(seed, list, 2);
-        uint256 falseBlockC = addmod(blockC, 99, Groth16.ORDER);
-        uint256 falseAncestryC = addmod(ancestryC, 99, Groth16.ORDER);
         bytes memory bothC = bytes.concat(Groth16.pointOf(blockC), Groth16.pointOf(ancestryC));
         uint256[4] memory challenges =
-            [1, _challenge(seed, ""), _challenge(seed, bothC), _challenge(seed, Groth16.pointOf(falseBlockC))];
+            [1, _challenge(seed, ""), _challenge(seed, bothC), _challenge(seed, Groth16.pointOf(_inError(blockC)))];
         for (uint256 i; i < 4; ++i) {
-            uint256 weight = mulmod(challenges[i], Groth16.ANCESTRY_DELTA, Groth16.ORDER);
-            uint256 less = mulmod(99 * Groth16.BLOCK_DELTA, Groth16.inverse(weight), Groth16.ORDER);
-            uint256 fitting = addmod(ancestryC, Groth16.ORDER - less, Groth16.ORDER);
-            vm.assertFalse(_accepts(from, leaves, ancestry, Groth16.encode(list, 2, falseBlockC, fitting)));
+            vm.assertFalse(_accepts(from, leaves, ancestry, _falseBlocks(list, blockC, ancestryC, challenges[i])));
         }
-        challenges[3] = _challenge(seed, Groth16.pointOf(falseAncestryC));
+        challenges[3] = _challenge(seed, Groth16.pointOf(_inError(ancestryC)));
         for (uint256 i; i < 4; ++i) {
-            uint256 shift = mulmod(99 * Groth16.ANCESTRY_DELTA, challenges[i], Groth16.ORDER);
-            uint256 less = mulmod(shift, Groth16.inverse(Groth16.BLOCK_DELTA), Groth16.ORDER);
-            uint256 fitting = addmod(blockC, Groth16.ORDER - less, Groth16.ORDER);
-            vm.assertFalse(_accepts(from, leaves, ancestry, Groth16.encode(list, 2, fitting, falseAncestryC)));
+            vm.assertFalse(_accepts(from, leaves, ancestry, _falseAncestry(list, blockC, ancestryC, challenges[i])));
         }
-        vm.assertTrue(_accepts(from, leaves, ancestry, Groth16.encode(list, 2, blockC, ancestryC)));
+    }
+
+    function _inError(uint256 c) private pure returns (uint256) {
+        return addmod(c, 99, Groth16.ORDER);
+    }
+
+    /// @dev The C of the blocks is in error, and that of ancestry by as much as makes up for it under a challenge.
+    function _falseBlocks(Groth16.Proof[] memory list, uint256 blockC, uint256 ancestryC, uint256 challenge)
+        private
+        view
+        returns (bytes memory)
+    {
+        uint256 weight = mulmod(challenge, Groth16.ANCESTRY_DELTA, Groth16.ORDER);
+        uint256 less = mulmod(99 * Groth16.BLOCK_DELTA, Groth16.inverse(weight), Groth16.ORDER);
+        return Groth16.encode(list, 2, _inError(blockC), addmod(ancestryC, Groth16.ORDER - less, Groth16.ORDER));
+    }
+
+    /// @dev The other way round.
+    function _falseAncestry(Groth16.Proof[] memory list, uint256 blockC, uint256 ancestryC, uint256 challenge)
+        private
+        view
+        returns (bytes memory)
+    {
+        uint256 shift = mulmod(99 * Groth16.ANCESTRY_DELTA, challenge, Groth16.ORDER);
+        uint256 less = mulmod(shift, Groth16.inverse(Groth16.BLOCK_DELTA), Groth16.ORDER);
+        return Groth16.encode(list, 2, addmod(blockC, Groth16.ORDER - less, Groth16.ORDER), _inError(ancestryC));
     }
 
     function test_ST3_refusesSwappedC() public view {

@@ -5,62 +5,18 @@
  * are not signed by who sent them: a proof speaks for itself, a hint has its prover's signature, and a message is named by its bytes.
  */
 import { TopicValidatorResult } from "@libp2p/gossipsub"
-import type { Connection, PrivateKey, Stream } from "@libp2p/interface"
+import type { Connection, Stream } from "@libp2p/interface"
 import { peerIdFromPrivateKey } from "@libp2p/peer-id"
-import { type Duration, Effect, FiberSet, Layer, Schema, type Scope, Semaphore } from "effect"
-import type { HintDomain } from "./HintSignature.ts"
+import { Effect, FiberSet, Layer, Schema, type Scope, Semaphore } from "effect"
 import { fetchFrom } from "./Fetching.ts"
 import { type AddressMalformed, keepAcquaintances, parseAddress } from "./libp2p/Acquaintances.ts"
-import { answerOn, ask, defaultFetchTimes, fetchProtocol, type FetchTimes } from "./libp2p/FetchProtocol.ts"
+import { answerOn, ask, fetchProtocol } from "./libp2p/FetchProtocol.ts"
 import { ephemeralIdentity, type IdentityUnusable, loadIdentity } from "./libp2p/Identity.ts"
 import { idOf, type Node, startNode, topicOf } from "./libp2p/Node.ts"
+import { defaultLibp2pGossip, type Libp2pGossipOptions } from "./libp2p/Options.ts"
 import { type FetchRequest, messageCodec } from "./Messages.ts"
 import { PeerId, ProofGossip, type Verdict } from "./ProofGossip.ts"
-import { defaultReception, Reception, type ReceptionOptions } from "./Reception.ts"
-
-export interface Libp2pGossipOptions {
-  /** The rollup: nodes of different ones share nothing. */
-  readonly domain: HintDomain
-  /** The file of the key that gives this node its peer id; without one it gets a new id at each start. */
-  readonly identityFile?: string
-  /** That key itself, in the place of its file. */
-  readonly identity?: PrivateKey
-  /** Where it listens, as multiaddresses. */
-  readonly listen: ReadonlyArray<string>
-  /** Peers that it holds on to, as multiaddresses. Without any it can be surrounded by one that has many names. */
-  readonly bootstrap: ReadonlyArray<string>
-  /** Whether it looks for peers on the local network. */
-  readonly mdns: boolean
-  /** Connections of its own choice that it tries to have. */
-  readonly outbound: number
-  /** Connections that others may open; one peer may open two. */
-  readonly inbound: number
-  /** Connections that one host may open in a second. Every try costs a handshake. */
-  readonly inboundPerSecond: number
-  /** How often gossipsub tends its mesh. */
-  readonly heartbeat: Duration.Input
-  /** How often missing peers are called. */
-  readonly redial: Duration.Input
-  /** Milliseconds in which a message that has begun must end. */
-  readonly frameTime: number
-  readonly fetch: FetchTimes
-  readonly reception: ReceptionOptions
-}
-
-/** On the loopback interface, with nobody to call. */
-export const defaultLibp2pGossip: Omit<Libp2pGossipOptions, "domain"> = {
-  listen: ["/ip4/127.0.0.1/tcp/0"],
-  bootstrap: [],
-  mdns: false,
-  outbound: 12,
-  inbound: 36,
-  inboundPerSecond: 10,
-  heartbeat: "1 second",
-  redial: "2 seconds",
-  frameTime: 15_000,
-  fetch: defaultFetchTimes,
-  reception: defaultReception
-}
+import { Reception } from "./Reception.ts"
 
 /** A node's gossip could not start. The message says what to do about it. */
 export class GossipUnavailable extends Schema.TaggedError<GossipUnavailable>()("GossipUnavailable", { reason: Schema.String }) {

@@ -31,6 +31,7 @@ export const makeBatches = <Request, Answer, R>(
   Effect.gen(function*() {
     let waiting: Array<Asked<Request, Answer>> = []
     let wake: Deferred.Deferred<void> | undefined
+    let closed = false
 
     const next = (): ReadonlyArray<Asked<Request, Answer>> => {
       let [count, weight] = [0, 0]
@@ -62,11 +63,13 @@ export const makeBatches = <Request, Answer, R>(
     yield* Effect.forkScoped(Effect.forever(turn), { startImmediately: true })
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
+        closed = true
         for (const { answer } of waiting) Deferred.doneUnsafe(answer, Effect.interrupt)
       }))
 
     return (request) =>
       Effect.suspend(() => {
+        if (closed) return Effect.interrupt
         const asked = { request, answer: Deferred.makeUnsafe<Answer>() }
         waiting.push(asked)
         if (wake !== undefined) Deferred.doneUnsafe(wake, Effect.void)

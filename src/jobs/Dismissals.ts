@@ -61,7 +61,7 @@ export const forget = (database: Database["Service"], jobs: ReadonlyArray<JobId>
     const gone = yield* sql<{ id: string; input: string; output: string | null }>`DELETE FROM jobs
       WHERE id IN (SELECT given.id FROM ${given}) AND state IN ('done', 'cancelled', 'quarantined') AND NOT EXISTS (
         SELECT 1 FROM job_needs n JOIN jobs other ON other.id = n.job
-        WHERE n.need = jobs.id AND other.state NOT IN ('done', 'cancelled') AND other.id NOT IN (SELECT given.id FROM ${given})
+        WHERE n.need = jobs.id AND other.state NOT IN ('done', 'cancelled') AND NOT (other.state = 'quarantined' AND other.id IN (SELECT given.id FROM ${given}))
       ) RETURNING id, input, output`
     if (gone.length === 0) return { result: undefined, news: [] }
     const ids = jsonRows(sql, { id: "text" }, gone)

@@ -55,7 +55,8 @@ export const putBlobs = (sql: SqlClient.SqlClient, blobs: ReadonlyMap<string, Ui
     return place
   })
   // One parameter for all bytes: a statement with one for each would be another statement for every number of them.
-  const together = sorted.length === 1 ? sorted[0]![1] : Buffer.concat(sorted.map(([, bytes]) => bytes))
+  // One byte at least: SQLite's driver makes NULL of none.
+  const together = Buffer.concat([...sorted.map(([, bytes]) => bytes), Buffer.alloc(1)])
   return sql`INSERT INTO blobs (hash, bytes) SELECT given.hash, substr(${together}, given.at, given.length)
     FROM ${jsonRows(sql, { hash: "text", at: "int4", length: "int4" }, places)} WHERE true ORDER BY given.hash ON CONFLICT DO NOTHING`.pipe(Effect.asVoid)
 }

@@ -71,7 +71,7 @@ export class ProvingWorker extends Context.Service<ProvingWorker, {
         const idle = draining
           ? "this host is about to stop"
           : resting > 0
-          ? `it rests after ${failuresInRow} failures in a row, the last of them: ${lastFailure}`
+          ? `it rests, having failed ${failuresInRow === 1 ? "once" : `${failuresInRow} times in a row`}: ${lastFailure}`
           : "no job waits that this host can do"
         const next = new WorkerStatus({ slots, running, idle: running < slots ? idle : null })
         return Effect.andThen(SubscriptionRef.set(status, next), Queue.offer(changed, undefined))

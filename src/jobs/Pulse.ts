@@ -25,18 +25,22 @@ export const makePulse = Effect.fnUntraced(function*(
   const running = yield* Latch.make(true)
   let inTouchSince = yield* monotonicMillis
   let touched = inTouchSince
+  let nextBeat = inTouchSince
 
   const anythingRuns = read(sql`SELECT 1 FROM jobs WHERE state = 'running' LIMIT 1`).pipe(Effect.orDie, Effect.map((rows) => rows.length > 0))
 
   const pulse = Effect.gen(function*() {
-    yield* Effect.forEach(hosts, (host) => host.beat, { concurrency: "unbounded", discard: true })
+    if ((yield* monotonicMillis) >= nextBeat) {
+      yield* Effect.forEach(hosts, (host) => host.beat, { concurrency: "unbounded", discard: true })
+      nextBeat = (yield* monotonicMillis) + heartbeat
+    }
     const now = yield* monotonicMillis
     if (now - touched > 2 * heartbeat) inTouchSince = now
     touched = now
     const untrusted = shared ? inTouchSince + expiry - now : 0
     const next = yield* sweep(database, untrusted <= 0)
-    const pause = Math.max(next === undefined ? heartbeat : Math.min(next, heartbeat), untrusted > 0 ? Math.min(untrusted, heartbeat) : 1)
-    yield* Effect.sleep(Math.min(pause, heartbeat))
+    const beatIn = nextBeat - now
+    yield* Effect.sleep(Math.min(beatIn, Math.max(next ?? beatIn, untrusted, 1)))
     if (shared) return
     yield* running.close
     if (yield* anythingRuns) yield* running.open
@@ -49,6 +53,11 @@ export const makePulse = Effect.fnUntraced(function*(
     Stream.runForEach(() => Effect.map(monotonicMillis, (now) => void (inTouchSince = now))),
     Effect.forkScoped({ startImmediately: true })
   )
+  if (!shared) {
+    // What is ready may soon run, in whichever part of this process.
+    const ready = yield* database.news("jobs-ready")
+    yield* ready.pipe(Stream.runForEach(() => running.open), Effect.forkScoped({ startImmediately: true }))
+  }
   yield* Effect.forkScoped(Effect.forever(Effect.andThen(running.await, pulse)))
   return { noteRunning: Effect.asVoid(running.open) }
 })

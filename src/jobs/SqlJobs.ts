@@ -88,7 +88,8 @@ export const layer: Layer.Layer<Jobs, never, Database | OutputCheck> = Layer.eff
         Stream.runForEach(() => Queue.offer(signals, undefined)),
         Effect.forkScoped({ startImmediately: true })
       )
-      return Stream.fromQueue(signals).pipe(Stream.mapEffect(() => view), Stream.tap(() => Effect.sleep(viewPause)))
+      const next = Effect.andThen(Queue.take(signals), view)
+      return Stream.concat(Stream.fromEffect(next), Stream.fromEffectRepeat(Effect.andThen(Effect.sleep(viewPause), next)))
     }))
 
     const bytes = (column: "input" | "output", job: string) =>

@@ -7,6 +7,7 @@ import { defaultHintRules } from "../domain/planning/Peers.ts"
 import { devnetSchedule } from "../domain/ProverGasSchedule.ts"
 import { type HintDomain, HintSigner, makeHintSigner } from "../gossip/HintSignature.ts"
 import * as Libp2pGossip from "../gossip/Libp2pGossip.ts"
+import type { Libp2pGossipOptions } from "../gossip/libp2p/Options.ts"
 import type { Deployment } from "../l1/Deploy.ts"
 import { BigFrom } from "../jobs/ProofJobs.ts"
 import { L1PollInterval } from "../l1/Follower.ts"
@@ -57,7 +58,7 @@ export const ledgerPort = (locate: Address, secret: Secret) =>
 /** The other provers, and the signature that makes them listen. */
 export const peersPort = (
   gossip: NonNullable<NodeConfig["gossip"]>,
-  identity: Pick<Libp2pGossip.Libp2pGossipOptions, "identity" | "identityFile">,
+  identity: Pick<Libp2pGossipOptions, "identity" | "identityFile">,
   { chainId, stateUpdate }: Deployment,
   privateKey: Redacted.Redacted<`0x${string}`>
 ) => {

@@ -1,7 +1,7 @@
 /**
  * What one connection may cost the other end, whoever is there: the length of a message, and the calls that are under way at once.
  */
-import { Effect, Exit, Schema } from "effect"
+import { Array as Arr, Effect, Exit, Schema } from "effect"
 import { RpcMessage, RpcSerialization } from "effect/rpc"
 import { Socket } from "effect/socket"
 
@@ -25,27 +25,36 @@ const inMiB = (bytes: number) => `${(bytes / 1024 / 1024).toFixed(1)} MiB`
 class LimitExceeded extends Error {}
 
 /**
- * The socket, closed as soon as a line that comes in is longer than a message may be: no more of it than that is ever in memory.
+ * The socket, read in whole lines, and closed as soon as one is longer than a message may be: no more of it than that is ever in memory,
+ * and none is looked through twice.
  *
  * @param from whom the log line blames
  */
-export const limitMessages = (socket: Socket.Socket, from: string, most = maxMessage): Socket.Socket =>
+export const limitMessages = (socket: Socket.Socket, from: string): Socket.Socket =>
   Socket.make({
     writer: socket.writer,
     reader: Effect.map(socket.reader, (reader) => {
+      let begun: Array<Uint8Array> = []
       let length = 0
       const tooLong = Effect.andThen(
-        Effect.logWarning(`${from} sent a message of more than ${inMiB(most)}: its connection is closed`),
+        Effect.logWarning(`${from} sent a message of more than ${inMiB(maxMessage)}: its connection is closed`),
         Effect.fail(new Socket.SocketError({ reason: new Socket.SocketReadError({ cause: new LimitExceeded("the message is too long") }) }))
       )
-      const pull = Effect.flatMap(reader.pull, (frames) => {
+      const pull: typeof reader.pull = Effect.flatMap(reader.pull, (frames) => {
+        const whole: Array<Uint8Array> = []
         for (const frame of frames) {
           const bytes = typeof frame === "string" ? Buffer.from(frame) : frame
-          const end = bytes.lastIndexOf(newline)
-          if (length + (end === -1 ? bytes.length : bytes.indexOf(newline)) > most) return tooLong
-          length = end === -1 ? length + bytes.length : bytes.length - end - 1
+          const end = bytes.lastIndexOf(newline) + 1
+          if (length + (end === 0 ? bytes.length : bytes.indexOf(newline)) > maxMessage) return tooLong
+          if (end > 0) {
+            whole.push(Buffer.concat([...begun, bytes.subarray(0, end)]))
+            begun = []
+            length = 0
+          }
+          begun.push(bytes.subarray(end))
+          length += bytes.length - end
         }
-        return Effect.succeed(frames)
+        return Arr.isArrayNonEmpty(whole) ? Effect.succeed(whole) : pull
       })
       return { ...reader, pull }
     })

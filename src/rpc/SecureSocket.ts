@@ -115,7 +115,8 @@ export const listen = Effect.fnUntraced(function*(options: {
   })
   server.on("tlsClientError", (_, socket) => socket.destroy())
   server.on("secureConnection", (socket) => {
-    socket.on("error", () => undefined)
+    // Whoever waits to write listens to it.
+    socket.on("error", () => undefined).setMaxListeners(0)
     handshaking.delete(endOf(socket))
     if (socket.alpnProtocol === greeting) return void socket.end(`${version}\n`)
     connected.add(socket)
@@ -201,6 +202,7 @@ export const dial = (options: {
   const attempt = Effect.fnUntraced(function*({ host, left, port }: Located) {
     const address = { host, port }
     const socket = yield* Effect.acquireRelease(Effect.sync(() => connect({ ...tls, ...address })), (socket) => Effect.sync(() => socket.destroy()))
+    socket.setMaxListeners(0)
     if (left !== undefined) yield* Effect.forkScoped(Effect.andThen(left, Effect.sync(() => socket.destroy())))
     return yield* Effect.callback<TLSSocket, NotConnected>((resume) => {
       const fail = (reason: string) => resume(Effect.fail(new NotConnected({ address, reason })))

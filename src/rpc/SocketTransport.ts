@@ -18,10 +18,30 @@ const serviceOf = (protocol: string): ServiceName | undefined => serviceNames.fi
 /** How long a connection waits for somebody to serve what it is for. Then it is closed, and a client that still wants it comes again. */
 const deskPatience = "10 seconds"
 
+/** Milliseconds for which a server that stops waits for a client that takes nothing. */
+const farewell = 1_000
+
 /** Whoever serves a name at the moment. */
 interface Attendant {
   readonly attend: (socket: Socket.Socket) => Effect.Effect<unknown, unknown, Scope.Scope>
   readonly gone: Deferred.Deferred<void>
+}
+
+/** A client's connection: no more is read from it while it does not take answers, and nothing is written once it is closed. */
+const fromClient = (socket: Socket.Socket, tls: TLSSocket, service: ServiceName): Socket.Socket => {
+  const closed = new Socket.SocketError({ reason: new Socket.SocketWriteError({ cause: new Error("the client has gone") }) })
+  const drained: Effect.Effect<void> = Effect.suspend(() =>
+    !tls.writableNeedDrain ? Effect.void : Effect.callback<void>((resume) => {
+      const done = () => resume(Effect.void)
+      tls.once("drain", done).once("close", done)
+      return Effect.sync(() => tls.off("drain", done).off("close", done))
+    }))
+  const { reader } = limitMessages(socket, `a client of the ${service}`)
+  return Socket.make({
+    reader: Effect.map(reader, (whole) => ({ ...whole, pull: Effect.andThen(drained, whole.pull) })),
+    // Node waits for ever for a closed stream to drain.
+    writer: Effect.map(socket.writer, (writer) => ({ ...writer, write: (chunk) => Effect.suspend(() => (tls.destroyed ? Effect.fail(closed) : writer.write(chunk))) }))
+  })
 }
 
 type Desk = SubscriptionRef.SubscriptionRef<Attendant | undefined>
@@ -29,6 +49,7 @@ type Desk = SubscriptionRef.SubscriptionRef<Attendant | undefined>
 /** Takes connections in for everything that is served here; answers where. */
 const makeServe = Effect.fnUntraced(function*(secret: Secret, at: Address, limits: Partial<ListenLimits>) {
   const desks = new Map<ServiceName, Desk>()
+  const attended = new Map<TLSSocket, ServiceName>()
   for (const service of serviceNames) desks.set(service, yield* SubscriptionRef.make<Attendant | undefined>(undefined))
   const { address, server } = yield* listenAt({ secret, at, limits, speaks: (protocol) => serviceOf(protocol) !== undefined })
   const context = yield* Effect.context<never>()
@@ -36,8 +57,9 @@ const makeServe = Effect.fnUntraced(function*(secret: Secret, at: Address, limit
 
   yield* server.run((socket) =>
     Effect.gen(function*() {
-      const { alpnProtocol } = Option.getOrThrow(yield* Effect.serviceOption(NodeSocket.NetSocket)) as TLSSocket
-      const desk = desks.get(serviceOf(String(alpnProtocol))!)!
+      const tls = Option.getOrThrow(yield* Effect.serviceOption(NodeSocket.NetSocket)) as TLSSocket
+      const service = serviceOf(String(tls.alpnProtocol))!
+      const desk = desks.get(service)!
       const attendant = yield* SubscriptionRef.changes(desk).pipe(
         Stream.filter((one) => one !== undefined),
         Stream.runHead,
@@ -45,7 +67,8 @@ const makeServe = Effect.fnUntraced(function*(secret: Secret, at: Address, limit
         Effect.map(Option.flatten)
       )
       if (Option.isNone(attendant)) return
-      yield* Effect.raceFirst(attendant.value.attend(limitMessages(socket, `a client of the ${serviceOf(String(alpnProtocol))}`)), Deferred.await(attendant.value.gone))
+      yield* Effect.acquireRelease(Effect.sync(() => attended.set(tls, service)), () => Effect.sync(() => attended.delete(tls)))
+      yield* Effect.raceFirst(attendant.value.attend(fromClient(socket, tls, service)), Deferred.await(attendant.value.gone))
     }).pipe(Effect.scoped, Effect.ignoreCause)
   ).pipe(Effect.forkScoped)
 
@@ -74,8 +97,15 @@ const makeServe = Effect.fnUntraced(function*(secret: Secret, at: Address, limit
           ))
     })
 
+  /** A server that stops says so to those whom it serves: to each for as long as he listens. */
+  const hurry = (service: ServiceName) =>
+    Effect.sync(() => {
+      for (const [socket, of] of attended) if (of === service) socket.setTimeout(farewell)
+    })
+
   const serve: RoleTransport["Service"]["serve"] = (service) =>
     RpcServer.makeProtocolSocketServer.pipe(
+      Effect.map((protocol) => ({ ...protocol, run: (receive: Parameters<typeof protocol.run>[0]) => Effect.ensuring(protocol.run(receive), hurry(service)) })),
       Effect.provideService(SocketServer.SocketServer, takeOver(desks.get(service)!)),
       Effect.provideService(RpcSerialization.RpcSerialization, serialization)
     )

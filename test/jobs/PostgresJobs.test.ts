@@ -8,4 +8,4 @@ const server = ManagedRuntime.make(Postgres.layer)
 afterAll(() => server.dispose())
 
 conformance("jobs on Postgres", Effect.flatMap(Effect.promise(() => server.context()), (context) =>
-  Effect.provideContext(Effect.map(freshDatabase, (url) => ({ open: () => Layer.fresh(PostgresDatabase.layer(url)) })), context)))
+  Effect.provideContext(Effect.map(freshDatabase, (url) => ({ open: () => Layer.fresh(PostgresDatabase.layer(url)), restart: Effect.void })), context)))

@@ -17,16 +17,21 @@ import { defaultParameters, type ProtocolParameters } from "../../src/domain/Pro
 import { rewardVaultAbi, stateUpdateAbi } from "../../src/l1/abi.ts"
 import { encodeUpdate } from "../../src/l1/Calls.ts"
 import type { L1Event } from "../../src/l1/Events.ts"
+import { proofCheck } from "../../src/jobs/ProofJobs.ts"
+import * as SqlJobs from "../../src/jobs/SqlJobs.ts"
 import { L1PollInterval } from "../../src/l1/Follower.ts"
 import { L1 } from "../../src/l1/L1.ts"
 import { devnetPriceRule } from "../../src/ledger/DevnetLedgerConfig.ts"
-import { embeddedStore } from "../../src/node/EmbeddedStore.ts"
 import { connectRoles, startRoles } from "../../src/node/ProverNode.ts"
 import { ProofSystem, ProvingFailed } from "../../src/proofs/ProofSystem.ts"
 import { FeeOptions } from "../../src/roles/FeeController.ts"
 import { AuditorOptions, RewardAuditor } from "../../src/roles/RewardAuditor.ts"
 import { Settler, SettlerOptions } from "../../src/roles/Settler.ts"
 import * as MemoryTransport from "../../src/rpc/MemoryTransport.ts"
+import type { Database } from "../../src/store/Database.ts"
+import { layerSqlite } from "../../src/store/Sqlite.ts"
+import * as SqliteDatabase from "../../src/store/SqliteDatabase.ts"
+import * as SqlStore from "../../src/store/SqlStore.ts"
 import { fixedLedger } from "./fixedLedger.ts"
 import { eventually } from "./realNode.ts"
 
@@ -148,14 +153,25 @@ export const rivalSettles = Effect.fnUntraced(function*(world: World, checkpoint
 /** Starts a node; it runs until the scope closes. */
 export const startNode = Effect.fnUntraced(function*(
   world: SettlerWorld,
-  options: { readonly settling?: Partial<SettlerOptions>; readonly auditing?: AuditorOptions; readonly unprovable?: (block: number) => boolean } = {}
+  options: {
+    readonly settling?: Partial<SettlerOptions>
+    readonly auditing?: AuditorOptions
+    readonly unprovable?: (block: number) => boolean
+    /** In memory, if not given. */
+    readonly database?: Layer.Layer<Database>
+  } = {}
 ) {
+  const { database = SqliteDatabase.layer.pipe(Layer.provide(layerSqlite(":memory:"))) } = options
   const node = yield* Layer.build(connectRoles.pipe(
     Layer.provideMerge(Layer.mergeAll(
       Layer.succeed(L1, world.l1),
       ledger.layer,
       MemoryTransport.layer,
-      Layer.provideMerge(embeddedStore(":memory:"), instantProofs),
+      Layer.merge(SqlStore.layer, SqlJobs.layer).pipe(
+        Layer.provideMerge(proofCheck),
+        Layer.provideMerge(instantProofs),
+        Layer.provide(database)
+      ),
       Layer.succeed(SettlerOptions, {
         blocksPerUpdate: 2,
         maxBlocks: 4,

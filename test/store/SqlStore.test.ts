@@ -1,6 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Option } from "effect"
-import { TestClock } from "effect/testing"
 import { BlockNumber } from "../../src/domain/Amount.ts"
 import { AncestryProof, Proof } from "../../src/domain/Proof.ts"
 import * as SqlStore from "../../src/store/SqlStore.ts"

@@ -1,15 +1,13 @@
 /**
  * The databases that whatever is kept in SQL is tested on: the file of a lone node, and a real Postgres.
  */
-import { NodeServices } from "@effect/platform-node"
-import { PgClient } from "@effect/sql-pg"
 import { type Context, Effect, Exit, Layer, Redacted, Scope } from "effect"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll } from "vitest"
-import { type PostgresServer, startPostgres } from "../../src/devnet/PostgresServer.ts"
 import type { Database } from "../../src/store/Database.ts"
+import { freshDatabase, Postgres } from "../postgres.ts"
 import { connectionsTo } from "./connections.ts"
 
 export interface TestDatabase {
@@ -20,10 +18,8 @@ export interface TestDatabase {
   readonly hosts: (count: number) => Effect.Effect<ReadonlyArray<Context.Context<Database>>, never, Scope.Scope>
 }
 
-const temporary = (name: string) => mkdtempSync(join(tmpdir(), `lignum-${name}-`))
-
 const freshFile: TestDatabase["fresh"] = Effect.acquireRelease(
-  Effect.sync(() => temporary("sqlite")),
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "lignum-sqlite-"))),
   (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
 ).pipe(Effect.map((folder) => join(folder, "node.db")))
 
@@ -36,24 +32,12 @@ const sqlite: TestDatabase = {
 /** A server for the tests of one file: call it where they are described. */
 const postgres = (): TestDatabase => {
   const scope = Scope.makeUnsafe()
-  const folder = temporary("postgres")
-  let server: PostgresServer
-  let databases = 0
+  let server: Context.Context<Postgres>
   beforeAll(async () => {
-    server = await Effect.runPromise(startPostgres({ folder }).pipe(Scope.provide(scope), Effect.provide(NodeServices.layer)))
+    server = await Effect.runPromise(Layer.buildWithScope(Postgres.layer, scope))
   })
-  afterAll(async () => {
-    await Effect.runPromise(Scope.close(scope, Exit.void))
-    rmSync(folder, { recursive: true, force: true })
-  })
-  const fresh = Effect.suspend(() => {
-    const name = `test_${databases++}`
-    return PgClient.PgClient.use((sql) => sql`CREATE DATABASE ${sql(name)}`).pipe(
-      Effect.provide(PgClient.layer({ url: server.url, maxConnections: 1 })),
-      Effect.orDie,
-      Effect.as(Redacted.value(server.url).replace(/postgres$/, name))
-    )
-  })
+  afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
+  const fresh = Effect.suspend(() => Effect.map(Effect.provideContext(freshDatabase, server), Redacted.value))
   return {
     name: "Postgres",
     fresh,

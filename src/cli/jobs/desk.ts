@@ -2,7 +2,7 @@
  * Whose jobs a command is about, and the way to them: the database of a node that does not run, the node itself while it does, or
  * the database that an operator's hosts share.
  */
-import { Context, Effect, FileSystem, Layer, Option, Redacted, Schema, type Scope } from "effect"
+import { Context, Effect, FileSystem, Layer, Option, Redacted, Schema } from "effect"
 import { Argument, Flag } from "effect/cli"
 import { join } from "node:path"
 import { JobId, Jobs, OutputCheck, OutputInvalid } from "../../jobs/Jobs.ts"

@@ -87,9 +87,12 @@ export class Planner<P extends Piece> {
     return this.#forest
   }
 
-  /** Begins again at a tip, with no block and no proof beyond it: L1 took back what was forgotten already. What was heard of peers stays. */
+  /**
+   * Begins again at a tip, with no block and no proof beyond it: L1 took back what was forgotten already. What was heard of peers stays.
+   * Nothing runs: the caller sets it aside, and has it adopted when its blocks are there again.
+   */
   startOver(tip: number): void {
-    this.#drop(tip)
+    this.#running.clear()
     this.#forest = new Forest(tip)
     if (this.#pieces !== undefined) this.#pieces = new MergePieces(this.#pieces.window)
     this.#wholeTo = tip

@@ -11,11 +11,11 @@ import { yamux } from "@libp2p/yamux"
 import { Duration } from "effect"
 import { createLibp2p } from "libp2p"
 import type { HintDomain } from "../HintSignature.ts"
-import type { Libp2pGossipOptions } from "../Libp2pGossip.ts"
 import { maxMessageBytes } from "../Messages.ts"
 import { PeerId } from "../ProofGossip.ts"
 import type { Reception } from "../Reception.ts"
 import { guarded } from "./Guard.ts"
+import type { Libp2pGossipOptions } from "./Options.ts"
 
 /** Bytes of one gossipsub frame at most. A peer that missed much asks for several messages at once. */
 export const longestFrame = 8 * maxMessageBytes

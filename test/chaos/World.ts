@@ -1,0 +1,167 @@
+/**
+ * What chaos is let loose on: a real Postgres, and hosts that are processes, each with its own way to it and its own disk.
+ */
+import { NodeServices } from "@effect/platform-node"
+import { Context, Effect, Exit, FileSystem, Layer, Redacted, Schedule, Scope } from "effect"
+import { type ChildProcess, execFileSync, spawn } from "node:child_process"
+import { appendFileSync, chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { createInterface } from "node:readline"
+import { type PostgresServer, startPostgres } from "../../src/devnet/PostgresServer.ts"
+import { Jobs } from "../../src/jobs/Jobs.ts"
+import { proofCheck } from "../../src/jobs/ProofJobs.ts"
+import * as SqlJobs from "../../src/jobs/SqlJobs.ts"
+import { ProofSystem } from "../../src/proofs/ProofSystem.ts"
+import * as ModelProofs from "../../src/simulation/ModelProofs.ts"
+import * as PostgresDatabase from "../../src/store/PostgresDatabase.ts"
+import type { HostOptions } from "./host.ts"
+import { type Line, openNetwork } from "./Network.ts"
+
+/** A database server that can be taken away and comes back at the same place, with what it acknowledged. */
+const openPostgres = Effect.fnUntraced(function*(folder: string) {
+  const outer = yield* Effect.scope
+  let life = yield* Scope.fork(outer)
+  let server: PostgresServer = yield* Scope.provide(startPostgres({ folder }), life)
+  const port = Number(new URL(Redacted.value(server.url)).port)
+  const context = yield* Effect.context<FileSystem.FileSystem>()
+  const startAgain = Effect.gen(function*() {
+    life = yield* Scope.fork(outer)
+    // After a crash, what is left of the old server has to end first.
+    server = yield* Scope.provide(startPostgres({ folder, port }), life).pipe(Effect.retry(Schedule.spaced("200 millis")), Effect.orDie)
+  }).pipe(Effect.provideContext(context))
+  const end = Effect.suspend(() => Scope.close(life, Exit.void))
+  return {
+    url: server.url,
+    port,
+    /** As if the machine had lost its power. */
+    crash: Effect.andThen(Effect.flatMap(server.pid, (pid) => Effect.sync(() => process.kill(pid, "SIGKILL"))), end),
+    stop: end,
+    startAgain
+  }
+})
+
+/** A small disk of its own, where this process may mount one; otherwise a folder, whose only file cannot be written while it is "full". */
+const openDisk = Effect.fnUntraced(function*(folder: string) {
+  mkdirSync(folder, { recursive: true })
+  const mounted = yield* Effect.acquireRelease(
+    Effect.sync(() => {
+      try {
+        execFileSync("mount", ["-t", "tmpfs", "-o", "size=256k", "lignum-chaos", folder], { stdio: "pipe" })
+        return true
+      } catch {
+        return false
+      }
+    }),
+    (mounted) => Effect.sync(() => mounted && execFileSync("umount", [folder], { stdio: "pipe" }))
+  )
+  const ballast = join(folder, mounted ? "ballast" : "proofs")
+  return {
+    folder,
+    fill: Effect.sync(() => {
+      // A directory in the file's place cannot be written, whoever tries.
+      if (!mounted) {
+        rmSync(ballast, { force: true })
+        return void mkdirSync(ballast)
+      }
+      try {
+        for (;;) appendFileSync(ballast, Buffer.alloc(1_024))
+      } catch {
+        return
+      }
+    }),
+    empty: Effect.sync(() => {
+      rmSync(ballast, { recursive: true, force: true })
+      rmSync(join(folder, "proofs"), { recursive: true, force: true })
+    })
+  }
+})
+
+/** What a host has said: proofs begun and finished, by job. */
+export interface Said {
+  readonly begun: Map<string, number>
+  readonly finished: Map<string, number>
+}
+
+const count = (counts: Map<string, number>, key: string) => counts.set(key, (counts.get(key) ?? 0) + 1)
+
+export interface ChaosHost {
+  readonly name: string
+  readonly line: Line
+  readonly disk: Effect.Success<ReturnType<typeof openDisk>>
+  /** Where its process ends, it is started again. */
+  readonly signal: (signal: NodeJS.Signals) => Effect.Effect<void>
+}
+
+/** Milliseconds after which a process that ended is started again, as an operator's init system does. */
+const restartPause = 300
+
+const openHost = Effect.fnUntraced(function*(options: HostOptions, line: Line, said: Said, log: string) {
+  const command = [...line.prefix, process.execPath, "--no-warnings", new URL("host.ts", import.meta.url).pathname, JSON.stringify(options)]
+  let child: ChildProcess
+  let over = false
+  const start = () => {
+    if (over) return
+    child = spawn(command[0]!, command.slice(1), { stdio: ["pipe", "pipe", "pipe"] })
+    child.stderr!.on("data", (chunk: Buffer) => appendFileSync(log, chunk))
+    createInterface(child.stdout!).on("line", (text) => {
+      const [word, job] = text.split(" ")
+      count(word === "begins" ? said.begun : said.finished, job!)
+    })
+    child.once("exit", () => void setTimeout(start, restartPause).unref())
+  }
+  yield* Effect.acquireRelease(Effect.sync(start), () =>
+    Effect.callback<void>((resume) => {
+      over = true
+      if (child.exitCode !== null || child.signalCode !== null) return resume(Effect.void)
+      child.once("exit", () => resume(Effect.void)).kill("SIGKILL")
+    }))
+  return { name: options.name, signal: (signal: NodeJS.Signals) => Effect.sync(() => void child.kill(signal)) }
+})
+
+export interface World {
+  readonly network: string
+  readonly postgres: Effect.Success<ReturnType<typeof openPostgres>>
+  readonly hosts: ReadonlyArray<ChaosHost>
+  readonly said: Said
+  readonly jobs: Jobs["Service"]
+  readonly system: ProofSystem["Service"]
+  /** What the hosts logged. */
+  readonly log: string
+}
+
+/**
+ * Starts everything; all of it ends with the scope.
+ *
+ * @param clockOffsets one for each host, in milliseconds
+ */
+export const openWorld = Effect.fnUntraced(function*(options: { readonly clockOffsets: ReadonlyArray<number>; readonly proofTime: number; readonly slots: number }) {
+  const folder = yield* (yield* FileSystem.FileSystem).makeTempDirectoryScoped({ prefix: "lignum-chaos-" })
+  chmodSync(folder, 0o755)
+  const postgres = yield* openPostgres(join(folder, "postgres"))
+  const network = yield* openNetwork(postgres.port)
+  const system = Context.get(yield* Layer.build(ModelProofs.layer()), ProofSystem)
+  const ports = PostgresDatabase.layer(postgres.url).pipe(Layer.merge(proofCheck), Layer.provideMerge(Layer.succeed(ProofSystem, system)))
+  const jobs = Context.get(yield* Layer.build(SqlJobs.layer.pipe(Layer.provide(ports))), Jobs)
+  const said: Said = { begun: new Map(), finished: new Map() }
+  const log = join(folder, "hosts.log")
+  writeFileSync(log, "")
+  const hosts = yield* Effect.forEach(options.clockOffsets, Effect.fnUntraced(function*(clockOffset, index) {
+    const line = yield* network.line(index)
+    const disk = yield* openDisk(join(folder, `disk-${index}`))
+    const url = new URL(Redacted.value(postgres.url))
+    url.hostname = line.host
+    url.port = String(line.port)
+    const host = yield* openHost({
+      name: `host-${index + 1}`,
+      database: url.href,
+      secret: "07".repeat(32),
+      at: line.at,
+      clockOffset,
+      disk: disk.folder,
+      proofTime: options.proofTime,
+      slots: options.slots
+    }, line, said, log)
+    return { ...host, line, disk }
+  }))
+  return { network: network.kind, postgres, hosts, said, jobs, system, log } satisfies World
+}, Effect.provide(NodeServices.layer))
