@@ -29,6 +29,9 @@ export const openDatabase = Effect.fnUntraced(function*({ data, postgres }: Devn
 /** Hosts that can take the control roles over: two, so that one may die. */
 const controlHosts = 2
 
+/** Proving must not take the machine from what keeps leases and roles alive: others would take a host for dead that is at work. */
+export const hostNiceness = 10
+
 export const hostName = (host: number): string => `host-${host + 1}`
 
 /** Where an operator's folder has the URL of the hosts' database. */
@@ -85,7 +88,7 @@ export const makeHosts = Effect.fnUntraced(function*(
   yield* writePrivateFile(databaseFile, database)
   const joining = (host: number) => [
     ...["--join-file", databaseFile, "--name", hostName(host), "--data", hostFolder(operator.data, host)],
-    ...["--keys", resolve(keys), "--workers", String(operator.workers), "--role", "prover"],
+    ...["--keys", resolve(keys), "--workers", String(operator.workers), "--niceness", String(hostNiceness), "--role", "prover"],
     ...(host < controlHosts ? ["--role", "control", "--l1-key", operator.key] : [])
   ]
   return yield* Effect.forEach(Array.from({ length: hosts }, (_, host) => host), (host) =>

@@ -17,7 +17,7 @@ import { type Address as SocketAddress, makeSecret } from "../rpc/SecureSocket.t
 import * as SocketTransport from "../rpc/SocketTransport.ts"
 import { addressesFile, type DevnetL1, operatorAccount } from "./Chain.ts"
 import { type DevnetConfig, maxBlocksPerUpdate, settlementGasOf } from "./DevnetConfig.ts"
-import { clusterOf, hostFolder, makeHosts, reachHosts, type SharedDatabase } from "./Hosts.ts"
+import { clusterOf, hostFolder, hostNiceness, makeHosts, reachHosts, type SharedDatabase } from "./Hosts.ts"
 import { makeHostProcess } from "./OperatorProcess.ts"
 
 /** A name for people. */
@@ -52,6 +52,9 @@ const reachLoneHost = Effect.fnUntraced(function*(folder: string, index: number)
   )
   return SocketTransport.connecting({ secret, locate })
 })
+
+/** Whether an operator has several hosts. */
+export const isSpread = ({ hosts }: DevnetConfig, index: number): boolean => index === 0 && hosts > 1
 
 /** Proofs at once of each host. */
 const workersOf = ({ hosts, operators, workers }: DevnetConfig): number =>
@@ -140,7 +143,7 @@ const nodeConfig = (config: DevnetConfig, { l1: { folder, url }, ledger, ports }
     proving: {
       keys: resolve(config.keys),
       workers: workersOf(config),
-      niceness: Math.min(19, nicenessStep * index),
+      niceness: isSpread(config, index) ? hostNiceness : Math.min(19, nicenessStep * index),
       ...(config.proverCommand === undefined ? {} : { command: config.proverCommand })
     },
     work: { reservationPrice: policy.reservationPrice, strategy: "rendezvous", peers: peersOf(config, index) },
@@ -158,7 +161,7 @@ const nodeConfig = (config: DevnetConfig, { l1: { folder, url }, ledger, ports }
       revertUnproven: true
     },
     ...(policy.provingCost === undefined ? {} : { flagging: { provingCost: policy.provingCost, minMargin: 0n, flagAfter: policy.flagAfter } }),
-    ...(index === 0 && config.hosts > 1 ? { cluster: ClusterConfig.make(clusterOf(data)) } : { rpc: { host: "127.0.0.1", port: 0, secretFile: secret } })
+    ...(isSpread(config, index) ? { cluster: ClusterConfig.make(clusterOf(data)) } : { rpc: { host: "127.0.0.1", port: 0, secretFile: secret } })
   })
 }
 
