@@ -72,7 +72,7 @@ export const layer: Layer.Layer<Jobs, never, Jobs | Database | Sharding.Sharding
       Effect.map(Effect.forEach(ids, (id) => jobs.get(id), { concurrency: 8 }), (found) => found.flatMap(Option.toArray))
 
     const putInputs = (specs: ReadonlyArray<JobSpec>) =>
-      Effect.orDie(commit(Effect.as(putBlobs(sql, new Map(specs.map(({ input }) => [hashOf(input), input]))), { result: undefined, news: [] })))
+      Effect.orDie(commit(Effect.as(putBlobs(sql, specs.map(({ input }) => ({ hash: hashOf(input), bytes: input })), 0), { result: undefined, news: [] })))
 
     const submitOne = (spec: JobSpec) => {
       const { input, ...job } = spec

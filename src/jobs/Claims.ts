@@ -29,17 +29,15 @@ const columnsOfClaim = (database: Database["Service"]) =>
 
 const leasesOf = Effect.fnUntraced(function*({ sql }: Database["Service"], rows: ReadonlyArray<ClaimedRow>) {
   const sorted = [...rows].sort((left, right) => right.priority - left.priority || left.position - right.position)
-  const needs = sorted.flatMap((row) => specOf(row, row.bytes).needs.map((need) => ({ need })))
+  const specs = sorted.map((row) => specOf(row, row.bytes))
+  const needs = specs.flatMap(({ needs }) => needs.map((need) => ({ need })))
   const outputs = new Map<string, Uint8Array>()
   if (needs.length > 0) {
     const made = yield* sql<{ id: string; bytes: Uint8Array }>`SELECT DISTINCT j.id, b.bytes
       FROM ${jsonRows(sql, { need: "text" }, needs)} JOIN jobs j ON j.id = given.need JOIN blobs b ON b.hash = j.output`
     for (const { bytes, id } of made) outputs.set(id, bytes)
   }
-  return sorted.map((row): Lease => {
-    const spec = specOf(row, row.bytes)
-    return { job: spec.id, attempt: row.attempts, spec, needed: spec.needs.map((need) => outputs.get(need)!) }
-  })
+  return specs.map((spec, at): Lease => ({ job: spec.id, attempt: sorted[at]!.attempts, spec, needed: spec.needs.map((need) => outputs.get(need)!) }))
 })
 
 const claim = (database: Database["Service"], { can, most, session }: Take) => {

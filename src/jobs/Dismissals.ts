@@ -4,6 +4,7 @@
 import { Effect } from "effect"
 import type { Database } from "../store/Database.ts"
 import { jsonRows } from "../store/JsonRows.ts"
+import { dropBlobs } from "./JobRows.ts"
 import { type JobId, JobUnknown } from "./Jobs.ts"
 import { Transaction } from "./Transaction.ts"
 
@@ -54,7 +55,7 @@ const unfinishedNeeds = ({ sql }: Database["Service"], job: JobId) =>
 /** Forgets jobs that ended and that nothing else needs, with bytes that nothing else has. */
 export const forget = (database: Database["Service"], jobs: ReadonlyArray<JobId>): Effect.Effect<void> =>
   database.commit(Effect.gen(function*() {
-    const { dialect, sql } = database
+    const { sql } = database
     const transaction = new Transaction(database)
     yield* transaction.hold(jobs)
     const given = jsonRows(sql, { id: "text" }, named(jobs))
@@ -67,10 +68,6 @@ export const forget = (database: Database["Service"], jobs: ReadonlyArray<JobId>
     const ids = jsonRows(sql, { id: "text" }, gone)
     yield* sql`DELETE FROM job_attempts WHERE job IN (SELECT given.id FROM ${ids})`
     yield* sql`DELETE FROM job_needs WHERE job IN (SELECT given.id FROM ${ids})`
-    // Nobody may begin to use a blob between the look at who does and its end.
-    if (dialect === "postgres") yield* sql`LOCK TABLE blobs IN SHARE ROW EXCLUSIVE MODE`
-    const hashes = gone.flatMap(({ input, output }) => (output === null ? [input] : [input, output])).map((hash) => ({ hash }))
-    yield* sql`DELETE FROM blobs WHERE hash IN (SELECT given.hash FROM ${jsonRows(sql, { hash: "text" }, hashes)})
-      AND NOT EXISTS (SELECT 1 FROM jobs WHERE input = blobs.hash) AND NOT EXISTS (SELECT 1 FROM jobs WHERE output = blobs.hash)`
+    yield* dropBlobs(sql, gone.flatMap(({ input, output }) => (output === null ? [input] : [input, output])))
     return { result: undefined, news: [["jobs-ended", ""]] }
   })).pipe(Effect.orDie)

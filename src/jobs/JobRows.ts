@@ -45,18 +45,36 @@ export const hasEnded = (state: JobState): boolean => state === "done" || state 
 
 export const hashOf = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex")
 
-/** Keeps bytes by their hash; what is known already is not kept twice. */
-export const putBlobs = (sql: SqlClient.SqlClient, blobs: ReadonlyMap<string, Uint8Array>) => {
-  const sorted = [...blobs].sort(([left], [right]) => (left < right ? -1 : 1))
+/**
+ * Keeps bytes; the same ones are kept but once, and their uses counted.
+ *
+ * @param uses of each time that they are given: none where a job that uses them is still to come
+ */
+export const putBlobs = (sql: SqlClient.SqlClient, blobs: ReadonlyArray<{ readonly hash: string; readonly bytes: Uint8Array }>, uses = 1) => {
+  const places = new Map<string, { readonly hash: string; readonly at: number; readonly length: number; uses: number }>()
+  const parts: Array<Uint8Array> = []
   let at = 1
-  const places = sorted.map(([hash, { length }]) => {
-    const place = { hash, at, length }
-    at += length
-    return place
-  })
-  // One parameter for all bytes: a statement with one for each would be another statement for every number of them.
-  // One byte at least: SQLite's driver makes NULL of none.
-  const together = Buffer.concat([...sorted.map(([, bytes]) => bytes), Buffer.alloc(1)])
-  return sql`INSERT INTO blobs (hash, bytes) SELECT given.hash, substr(${together}, given.at, given.length)
-    FROM ${jsonRows(sql, { hash: "text", at: "int4", length: "int4" }, places)} WHERE true ORDER BY given.hash ON CONFLICT DO NOTHING`.pipe(Effect.asVoid)
+  for (const { bytes, hash } of [...blobs].sort((left, right) => (left.hash < right.hash ? -1 : 1))) {
+    const known = places.get(hash)
+    if (known !== undefined) known.uses += uses
+    else {
+      places.set(hash, { hash, at, length: bytes.length, uses })
+      parts.push(bytes)
+      at += bytes.length
+    }
+  }
+  // One parameter for all bytes: a statement with one for each would be another statement for every number of them. One byte at least:
+  // SQLite's driver makes NULL of none.
+  const together = Buffer.concat([...parts, Buffer.alloc(1)])
+  return sql`INSERT INTO blobs (hash, uses, bytes) SELECT given.hash, given.uses, substr(${together}, given.at, given.length)
+    FROM ${jsonRows(sql, { hash: "text", at: "int4", length: "int4", uses: "int4" }, [...places.values()])}
+    WHERE true ORDER BY given.hash ON CONFLICT (hash) DO UPDATE SET uses = blobs.uses + excluded.uses`.pipe(Effect.asVoid)
 }
+
+/** Lets go of bytes, once for each time that their hash is given. */
+export const dropBlobs = Effect.fnUntraced(function*(sql: SqlClient.SqlClient, hashes: ReadonlyArray<string>) {
+  const uses = [...Map.groupBy(hashes, (hash) => hash)].map(([hash, all]) => ({ hash, uses: all.length })).sort((left, right) => (left.hash < right.hash ? -1 : 1))
+  const given = jsonRows(sql, { hash: "text", uses: "int4" }, uses)
+  yield* sql`UPDATE blobs SET uses = blobs.uses - given.uses FROM ${given} WHERE blobs.hash = given.hash`
+  yield* sql`DELETE FROM blobs WHERE hash IN (SELECT given.hash FROM ${given}) AND uses <= 0`
+})

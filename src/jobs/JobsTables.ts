@@ -11,8 +11,8 @@ const migrations = Migrator.fromRecord({
       pg: () => ["bytea", "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "float8", ""],
       orElse: () => ["BLOB", "INTEGER PRIMARY KEY AUTOINCREMENT", "REAL", " STRICT"]
     }).map(sql.literal)
-    // Inputs and outputs by their SHA-256: each is sent once, and found by whoever needs it.
-    yield* sql`CREATE TABLE blobs (hash TEXT PRIMARY KEY, bytes ${bytes!} NOT NULL)${strict!}`
+    // Inputs and outputs by their SHA-256, with how many jobs they are of: each is sent once, and found by whoever needs it.
+    yield* sql`CREATE TABLE blobs (hash TEXT PRIMARY KEY, uses INTEGER NOT NULL, bytes ${bytes!} NOT NULL)${strict!}`
     yield* sql`CREATE TABLE jobs (
       seq ${serial!}, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, subject TEXT NOT NULL, size TEXT NOT NULL, proof_system TEXT NOT NULL,
       cores INTEGER NOT NULL, memory INTEGER NOT NULL, priority INTEGER NOT NULL, needs TEXT NOT NULL, input TEXT NOT NULL, output TEXT,
@@ -22,9 +22,6 @@ const migrations = Migrator.fromRecord({
     )${strict!}`
     yield* sql`CREATE INDEX jobs_ready ON jobs (priority DESC, seq) WHERE state = 'ready'`
     yield* sql`CREATE INDEX jobs_running ON jobs (session) WHERE state = 'running'`
-    yield* sql`CREATE INDEX jobs_by_state ON jobs (state, seq)`
-    yield* sql`CREATE INDEX jobs_by_input ON jobs (input)`
-    yield* sql`CREATE INDEX jobs_by_output ON jobs (output) WHERE output IS NOT NULL`
     yield* sql`CREATE TABLE job_needs (need TEXT NOT NULL, job TEXT NOT NULL, PRIMARY KEY (need, job))${strict!}`
     yield* sql`CREATE INDEX job_needs_by_job ON job_needs (job)`
     yield* sql`CREATE TABLE job_attempts (

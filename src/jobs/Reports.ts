@@ -27,7 +27,7 @@ export const applyReport = (transaction: Transaction, { attempt, end, job, sessi
   switch (end._tag) {
     case "Done": {
       const output = hashOf(end.output)
-      transaction.blobs.set(output, end.output)
+      transaction.blobs.push({ hash: output, bytes: end.output })
       const done = { state: "done", reason: "", output, ended_by: by } as const
       if (!running) transaction.change(row, done)
       else if (holds) transaction.endAttempt(row, "done", "", done)

@@ -37,14 +37,14 @@ export const submit = Effect.fnUntraced(function*(transaction: Transaction, { no
   }
 
   if (fresh.length > 0) {
-    const blobs = new Map(fresh.map(({ input }) => [hashOf(input), input]))
-    yield* putBlobs(sql, blobs)
-    const rows = fresh.map((spec) => {
+    const inputs = fresh.map(({ input }) => ({ hash: hashOf(input), bytes: input }))
+    yield* putBlobs(sql, inputs)
+    const rows = fresh.map((spec, at) => {
       const waiting = waitingFor(spec)
       const { id, kind, needs, priority, requires, size, subject } = spec
       return {
         id, kind, subject, size, proof_system: requires.proofSystem, cores: requires.cores, memory: requires.memory, priority,
-        needs: JSON.stringify(needs), input: hashOf(spec.input), state: stateOf(waiting), waiting
+        needs: JSON.stringify(needs), input: inputs[at]!.hash, state: stateOf(waiting), waiting
       }
     })
     const columns = {

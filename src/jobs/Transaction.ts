@@ -35,7 +35,8 @@ interface EndedAttempt {
 
 export class Transaction {
   readonly rows = new Map<string, Standing>()
-  readonly blobs = new Map<string, Uint8Array>()
+  /** Outputs to be kept. */
+  readonly blobs: Array<{ readonly hash: string; readonly bytes: Uint8Array }> = []
   private readonly changed = new Set<Standing>()
   private readonly ends: Array<EndedAttempt> = []
   /** What was done just now; others may wait for it. */
@@ -99,7 +100,7 @@ export class Transaction {
   readonly flush = Effect.fnUntraced(function*(this: Transaction) {
     const { sql } = this
     const now = yield* this.database.now
-    if (this.blobs.size > 0) yield* putBlobs(sql, this.blobs)
+    if (this.blobs.length > 0) yield* putBlobs(sql, this.blobs)
     if (this.ends.length > 0) {
       yield* sql`UPDATE job_attempts SET outcome = given.outcome, reason = given.reason, ended_at = ${now}
         FROM ${jsonRows(sql, { job: "text", number: "int4", outcome: "text", reason: "text" }, this.ends)}

@@ -3,7 +3,7 @@
  * first, and says on standard output what it begins and what it finishes. `node host.ts <HostOptions as JSON>`
  */
 import { NodeRuntime } from "@effect/platform-node"
-import { Clock, Context, Duration, Effect, Layer, Logger, Redacted } from "effect"
+import { Clock, Duration, Effect, Layer, Logger, Redacted } from "effect"
 import { appendFileSync, writeSync } from "node:fs"
 import { join } from "node:path"
 import { startHost } from "../../src/cluster/startHost.ts"

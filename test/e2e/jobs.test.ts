@@ -20,7 +20,7 @@ import { lastLine, lignum } from "./lignum.ts"
 import { inFolder, running } from "./nodeProcess.ts"
 
 // Real proofs, by several processes one after the other.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 120_000 })
 
 /** The job of block 1, which can be done, and that of block 2 with another's parent, which is in quarantine. */
 const fill = Effect.gen(function*() {
@@ -40,7 +40,7 @@ const fill = Effect.gen(function*() {
 const noOutput = Layer.succeed(OutputCheck, ({ id }) => Effect.fail(new OutputInvalid({ job: id, reason: "nobody proves here" })))
 
 const filledAt = <E, R>(database: Layer.Layer<Database, E, R>) =>
-  Effect.scoped(Effect.provide(fill, SqlJobs.layer.pipe(Layer.provide([noOutput, database]))))
+  Effect.provide(Effect.scoped(fill), SqlJobs.layer.pipe(Layer.provide([noOutput, database])))
 
 const filledNode = (folder: string) => {
   mkdirSync(join(folder, "data"))
