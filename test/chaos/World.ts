@@ -2,7 +2,7 @@
  * What chaos is let loose on: a real Postgres, and hosts that are processes, each with its own way to it and its own disk.
  */
 import { NodeServices } from "@effect/platform-node"
-import { Context, Effect, Exit, FileSystem, Layer, Redacted, Schedule, Scope } from "effect"
+import { Context, Effect, Exit, FileSystem, Layer, Redacted, Schedule, Scope, Stream } from "effect"
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import { appendFileSync, chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -76,10 +76,11 @@ const openDisk = Effect.fnUntraced(function*(folder: string) {
   }
 })
 
-/** What a host has said: proofs begun and finished, by job. */
+/** What hosts have said: proofs begun and finished, by job; and those that had no time to be heard from, though nobody stopped them. */
 export interface Said {
   readonly begun: Map<string, number>
   readonly finished: Map<string, number>
+  readonly stoodStill: Set<string>
 }
 
 const count = (counts: Map<string, number>, key: string) => counts.set(key, (counts.get(key) ?? 0) + 1)
@@ -104,8 +105,9 @@ const openHost = Effect.fnUntraced(function*(options: HostOptions, line: Line, s
     child = spawn(command[0]!, command.slice(1), { stdio: ["pipe", "pipe", "pipe"] })
     child.stderr!.on("data", (chunk: Buffer) => appendFileSync(log, chunk))
     createInterface(child.stdout!).on("line", (text) => {
-      const [word, job] = text.split(" ")
-      count(word === "begins" ? said.begun : said.finished, job!)
+      const [word, what] = text.split(" ")
+      if (word === "stood-still") said.stoodStill.add(options.name)
+      else count(word === "begins" ? said.begun : said.finished, what!)
     })
     child.once("exit", () => void setTimeout(start, restartPause).unref())
   }
@@ -125,6 +127,8 @@ export interface World {
   readonly said: Said
   readonly jobs: Jobs["Service"]
   readonly system: ProofSystem["Service"]
+  /** Waits until all hosts are there, and forgets which of them stood still before. */
+  readonly allThere: Effect.Effect<void>
   /** What the hosts logged. */
   readonly log: string
 }
@@ -142,7 +146,7 @@ export const openWorld = Effect.fnUntraced(function*(options: { readonly clockOf
   const system = Context.get(yield* Layer.build(ModelProofs.layer()), ProofSystem)
   const ports = PostgresDatabase.layer(postgres.url).pipe(Layer.merge(proofCheck), Layer.provideMerge(Layer.succeed(ProofSystem, system)))
   const jobs = Context.get(yield* Layer.build(SqlJobs.layer.pipe(Layer.provide(ports))), Jobs)
-  const said: Said = { begun: new Map(), finished: new Map() }
+  const said: Said = { begun: new Map(), finished: new Map(), stoodStill: new Set() }
   const log = join(folder, "hosts.log")
   writeFileSync(log, "")
   const hosts = yield* Effect.forEach(options.clockOffsets, Effect.fnUntraced(function*(clockOffset, index) {
@@ -163,5 +167,10 @@ export const openWorld = Effect.fnUntraced(function*(options: { readonly clockOf
     }, line, said, log)
     return { ...host, line, disk }
   }))
-  return { network: network.kind, postgres, hosts, said, jobs, system, log } satisfies World
+  const allThere = jobs.changes.pipe(
+    Stream.filter((view) => view.hosts.filter(({ draining }) => !draining).length === hosts.length),
+    Stream.runHead,
+    Effect.andThen(Effect.sync(() => said.stoodStill.clear()))
+  )
+  return { network: network.kind, postgres, hosts, said, jobs, system, log, allThere } satisfies World
 }, Effect.provide(NodeServices.layer))

@@ -19,9 +19,9 @@ if (!(rounds >= 1) || !(hostCount >= 2)) {
   process.exit(2)
 }
 
-const line = ({ again, attempts, faults, jobs, round, seconds, violations }: RoundReport) => [
+const line = ({ again, attempts, faults, jobs, round, seconds, starved, violations }: RoundReport) => [
   `round ${round + 1}: ${faults.join("; ")}`,
-  `  ${jobs} jobs in ${seconds.toFixed(1)} s; attempts: ${Object.entries(attempts).map(([outcome, count]) => `${count} ${outcome}`).join(", ")}; proven again: ${again}`,
+  `  ${jobs} jobs in ${seconds.toFixed(1)} s; attempts: ${Object.entries(attempts).map(([outcome, count]) => `${count} ${outcome}`).join(", ")}; proven again: ${again}${starved.length > 0 ? `; the machine left no time for ${starved.join(", ")}` : ""}`,
   ...violations.slice(0, 10).map((violation) => `  WRONG: ${violation}`)
 ].join("\n")
 
@@ -33,7 +33,7 @@ const program = Effect.gen(function*() {
   if (!values.json) console.log(`${hostCount} hosts over ${world.network}, clocks ${clockOffsets.map((offset) => `${offset} ms`).join(", ")} off; seed ${values.seed}`)
   const reports: Array<RoundReport> = []
   for (let round = 0; round < rounds; round++) {
-    const report = yield* playRound(world, drawFaults(random, world, round), { round, trees: 24, every: 250, patience: 60_000 })
+    const report = yield* playRound(world, drawFaults(random, world, round), { round, trees: 12, every: 300, patience: 60_000 })
     reports.push(report)
     if (!values.json) console.log(line(report))
   }
