@@ -26,10 +26,11 @@ const knobs: Partial<ShardingConfig.ShardingConfig["Service"]> = {
   availableShardGroups: groups,
   // Enough to share a handful of roles and hosts out; each is a lock that is renewed every second.
   shardsPerGroup: 16,
-  // What a host that was killed had is another's after this: 35 s by default. A live one that stands still for longer loses its roles, and
-  // is fenced off. Proving is done by threads, so that no event loop stands still for seconds.
-  shardLockExpiration: Duration.seconds(4),
-  shardLockRefreshInterval: Duration.seconds(1),
+  // What a host that was killed had is another's after this: 35 s by default. Jobs do not wait for it: their leases have terms of their own.
+  // A host whose renewal takes longer than the interval lets all of its roles go at once, so that it must be longer than what a busy
+  // machine holds a process up.
+  shardLockExpiration: Duration.seconds(8),
+  shardLockRefreshInterval: Duration.millis(2_500),
   // How soon a host that stops in order, or comes, is noticed by the others.
   refreshAssignmentsInterval: Duration.millis(250),
   runnerHealthCheckInterval: Duration.seconds(5),

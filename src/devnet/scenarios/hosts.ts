@@ -18,7 +18,7 @@ import { eventually, isA, mustHold, OutcomeContradicted, paced, scenarioParamete
 export const onThreeHosts = (config: DevnetConfig): DevnetConfig => ({
   ...config,
   parameters: scenarioParameters({}),
-  ledger: paced(config, Duration.seconds(6)),
+  ledger: paced(config, Duration.seconds(8)),
   blocksPerUpdate: 2,
   operators: [defaultPolicy],
   hosts: 3,
