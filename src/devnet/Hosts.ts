@@ -87,8 +87,8 @@ export const makeHosts = Effect.fnUntraced(function*(
   const databaseFile = databaseFileIn(operator.data)
   yield* writePrivateFile(databaseFile, database)
   const joining = (host: number) => [
-    ...["--join-file", databaseFile, "--name", hostName(host), "--data", hostFolder(operator.data, host)],
-    ...["--keys", resolve(keys), "--workers", String(operator.workers), "--niceness", String(hostNiceness), "--role", "prover"],
+    "--join-file", databaseFile, "--name", hostName(host), "--data", hostFolder(operator.data, host),
+    "--keys", resolve(keys), "--workers", String(operator.workers), "--niceness", String(hostNiceness), "--role", "prover",
     ...(host < controlHosts ? ["--role", "control", "--l1-key", operator.key] : [])
   ]
   return yield* Effect.forEach(Array.from({ length: hosts }, (_, host) => host), (host) =>
