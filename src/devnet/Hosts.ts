@@ -17,13 +17,14 @@ import { startPostgres } from "./PostgresServer.ts"
 /** Where the database is that hosts share, with the password. */
 export type SharedDatabase = Redacted.Redacted<string>
 
-/** The database that was named, or one in the data folder. */
+/** The database that was named, or one in the data folder, with its server. */
 export const openDatabase = Effect.fnUntraced(function*({ data, postgres }: DevnetConfig, folder: string) {
-  if (postgres !== undefined) return postgres
+  if (postgres !== undefined) return { url: postgres, server: undefined }
   const fs = yield* FileSystem.FileSystem
   // A temporary folder lets nobody through, whom Postgres may run as.
   if (data === undefined) yield* fs.chmod(folder, 0o711)
-  return (yield* startPostgres({ folder: join(folder, "postgres"), settings: { max_connections: "300" } })).url
+  const server = yield* startPostgres({ folder: join(folder, "postgres"), settings: { max_connections: "300" } })
+  return { url: server.url, server }
 })
 
 /** Hosts that can take the control roles over: two, so that one may die. */

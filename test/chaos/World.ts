@@ -2,7 +2,7 @@
  * What chaos is let loose on: a real Postgres, and hosts that are processes, each with its own way to it and its own disk.
  */
 import { NodeServices } from "@effect/platform-node"
-import { Context, Duration, Effect, Exit, FileSystem, Layer, Redacted, Schedule, Scope, Stream } from "effect"
+import { Context, Duration, Effect, FileSystem, Layer, Redacted, Stream } from "effect"
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import { appendFileSync, chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -16,29 +16,6 @@ import * as ModelProofs from "../../src/simulation/ModelProofs.ts"
 import * as PostgresDatabase from "../../src/store/PostgresDatabase.ts"
 import type { HostOptions } from "./host.ts"
 import { type Line, openNetwork } from "./Network.ts"
-
-/** A database server that can be taken away and comes back at the same place, with what it acknowledged. */
-const openPostgres = Effect.fnUntraced(function*(folder: string) {
-  const outer = yield* Effect.scope
-  let life = yield* Scope.fork(outer)
-  let server: PostgresServer = yield* Scope.provide(startPostgres({ folder }), life)
-  const port = Number(new URL(Redacted.value(server.url)).port)
-  const context = yield* Effect.context<FileSystem.FileSystem>()
-  const startAgain = Effect.gen(function*() {
-    life = yield* Scope.fork(outer)
-    // After a crash, what is left of the old server has to end first.
-    server = yield* Scope.provide(startPostgres({ folder, port }), life).pipe(Effect.retry(Schedule.spaced("200 millis")), Effect.orDie)
-  }).pipe(Effect.provideContext(context))
-  const end = Effect.suspend(() => Scope.close(life, Exit.void))
-  return {
-    url: server.url,
-    port,
-    /** As if the machine had lost its power. */
-    crash: Effect.andThen(Effect.flatMap(server.pid, (pid) => Effect.sync(() => process.kill(pid, "SIGKILL"))), end),
-    stop: end,
-    startAgain
-  }
-})
 
 /** A small disk of its own, where this process may mount one; otherwise a folder, whose only file cannot be written while it is "full". */
 const openDisk = Effect.fnUntraced(function*(folder: string) {
@@ -124,7 +101,7 @@ const openHost = Effect.fnUntraced(function*(options: HostOptions, line: Line, s
 
 export interface World {
   readonly network: string
-  readonly postgres: Effect.Success<ReturnType<typeof openPostgres>>
+  readonly postgres: PostgresServer
   readonly hosts: ReadonlyArray<ChaosHost>
   readonly said: Said
   readonly jobs: Jobs["Service"]
@@ -143,7 +120,7 @@ export interface World {
 export const openWorld = Effect.fnUntraced(function*(options: { readonly clockOffsets: ReadonlyArray<number>; readonly proofTime: number; readonly slots: number }) {
   const folder = yield* (yield* FileSystem.FileSystem).makeTempDirectoryScoped({ prefix: "lignum-chaos-" })
   chmodSync(folder, 0o755)
-  const postgres = yield* openPostgres(join(folder, "postgres"))
+  const postgres = yield* startPostgres({ folder: join(folder, "postgres") })
   const network = yield* openNetwork(postgres.port)
   const system = Context.get(yield* Layer.build(ModelProofs.layer()), ProofSystem)
   const ports = PostgresDatabase.layer(postgres.url).pipe(Layer.merge(proofCheck), Layer.provideMerge(Layer.succeed(ProofSystem, system)))
