@@ -34,7 +34,7 @@ const leasesOf = Effect.fnUntraced(function*({ sql }: Database["Service"], rows:
   const outputs = new Map<string, Uint8Array>()
   if (needs.length > 0) {
     const made = yield* sql<{ id: string; bytes: Uint8Array }>`SELECT DISTINCT j.id, b.bytes
-      FROM ${jsonRows(sql, { need: "text" }, needs)} JOIN jobs j ON j.id = given.need JOIN blobs b ON b.hash = j.output`
+      FROM ${jsonRows(sql, { need: "text" }, needs)} JOIN jobs j ON j.id = given.need JOIN job_outputs b ON b.seq = j.seq`
     for (const { bytes, id } of made) outputs.set(id, bytes)
   }
   return specs.map((spec, at): Lease => ({ job: spec.id, attempt: sorted[at]!.attempts, spec, needed: spec.needs.map((need) => outputs.get(need)!) }))

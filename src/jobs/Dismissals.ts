@@ -59,15 +59,16 @@ export const forget = (database: Database["Service"], jobs: ReadonlyArray<JobId>
     const transaction = new Transaction(database)
     yield* transaction.hold(jobs)
     const given = jsonRows(sql, { id: "text" }, named(jobs))
-    const gone = yield* sql<{ id: string; input: string; output: string | null }>`DELETE FROM jobs
+    const gone = yield* sql<{ id: string; seq: number; input: string }>`DELETE FROM jobs
       WHERE id IN (SELECT given.id FROM ${given}) AND state IN ('done', 'cancelled', 'quarantined') AND NOT EXISTS (
         SELECT 1 FROM job_needs n JOIN jobs other ON other.id = n.job
         WHERE n.need = jobs.id AND other.state NOT IN ('done', 'cancelled') AND NOT (other.state = 'quarantined' AND other.id IN (SELECT given.id FROM ${given}))
-      ) RETURNING id, input, output`
+      ) RETURNING id, CAST(seq AS float8) AS seq, input`
     if (gone.length === 0) return { result: undefined, news: [] }
     const ids = jsonRows(sql, { id: "text" }, gone)
     yield* sql`DELETE FROM job_attempts WHERE job IN (SELECT given.id FROM ${ids})`
     yield* sql`DELETE FROM job_needs WHERE job IN (SELECT given.id FROM ${ids})`
-    yield* dropBlobs(sql, gone.flatMap(({ input, output }) => (output === null ? [input] : [input, output])))
+    yield* sql`DELETE FROM job_outputs WHERE seq IN (SELECT given.seq FROM ${jsonRows(sql, { seq: "int8" }, gone)})`
+    yield* dropBlobs(sql, gone.map(({ input }) => input))
     return { result: undefined, news: [["jobs-ended", ""]] }
   })).pipe(Effect.orDie)

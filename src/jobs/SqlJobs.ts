@@ -92,8 +92,9 @@ export const layer: Layer.Layer<Jobs, never, Database | OutputCheck> = Layer.eff
       return Stream.concat(Stream.fromEffect(next), Stream.fromEffectRepeat(Effect.andThen(Effect.sleep(viewPause), next)))
     }))
 
-    const bytes = (column: "input" | "output", job: string) =>
-      database.read(sql<{ bytes: Uint8Array }>`SELECT b.bytes FROM jobs j JOIN blobs b ON b.hash = j.${sql.literal(column)} WHERE j.id = ${job}`).pipe(
+    const joined = { input: sql.literal("blobs b ON b.hash = j.input"), output: sql.literal("job_outputs b ON b.seq = j.seq") }
+    const bytes = (part: "input" | "output", job: string) =>
+      database.read(sql<{ bytes: Uint8Array }>`SELECT b.bytes FROM jobs j JOIN ${joined[part]} WHERE j.id = ${job}`).pipe(
         Effect.orDie,
         Effect.map(([row]) => Option.map(Option.fromNullishOr(row), (found) => found.bytes))
       )

@@ -5,17 +5,17 @@ import { Effect, Option } from "effect"
 import type { SqlClient } from "effect/sql"
 import type { Database, News } from "../store/Database.ts"
 import { jsonRows } from "../store/JsonRows.ts"
-import { putBlobs } from "./JobRows.ts"
+import { putOutputs } from "./JobRows.ts"
 import type { AttemptOutcome, JobState } from "./Jobs.ts"
 import { whyGivenUp } from "./Quarantine.ts"
 
 /** A job's row, as far as reports and submissions may change it. */
 export interface Standing {
   readonly id: string
+  readonly seq: number
   state: JobState
   reason: string
   priority: number
-  output: string | null
   /** Number of its newest attempt: the running one, where it runs. */
   attempts: number
   /** Attempts that failed or were lost; whether that is too many is looked into where there are any. */
@@ -36,7 +36,7 @@ interface EndedAttempt {
 export class Transaction {
   readonly rows = new Map<string, Standing>()
   /** Outputs to be kept. */
-  readonly blobs: Array<{ readonly hash: string; readonly bytes: Uint8Array }> = []
+  readonly outputs: Array<{ readonly seq: number; readonly bytes: Uint8Array }> = []
   private readonly changed = new Set<Standing>()
   private readonly ends: Array<EndedAttempt> = []
   /** What was done just now; others may wait for it. */
@@ -58,7 +58,7 @@ export class Transaction {
     const { database, sql } = this
     const wanted = [...new Set(ids)].map((id) => ({ id }))
     if (wanted.length === 0) return
-    const rows = yield* sql<Standing>`SELECT j.id, j.state, j.reason, j.priority, j.output, j.attempts, j.troubles, j.session, j.ended_by
+    const rows = yield* sql<Standing>`SELECT j.id, CAST(j.seq AS float8) AS seq, j.state, j.reason, j.priority, j.attempts, j.troubles, j.session, j.ended_by
       FROM ${jsonRows(sql, { id: "text" }, wanted)} JOIN jobs j ON j.id = given.id ORDER BY j.seq ${sql.literal(database.dialect === "postgres" ? "FOR UPDATE OF j" : "")}`
     for (const row of rows) {
       this.rows.set(row.id, { ...row })
@@ -67,7 +67,7 @@ export class Transaction {
     }
   })
 
-  change(row: Standing, to: Partial<Omit<Standing, "id">>): void {
+  change(row: Standing, to: Partial<Omit<Standing, "id" | "seq">>): void {
     Object.assign(row, to)
     this.changed.add(row)
     if (to.state === "done") this.done.push(row.id)
@@ -76,7 +76,7 @@ export class Transaction {
   }
 
   /** Ends the running attempt of a job; `to` says how the job goes on. */
-  endAttempt(row: Standing, outcome: AttemptOutcome, reason: string, to: Partial<Omit<Standing, "id">>): void {
+  endAttempt(row: Standing, outcome: AttemptOutcome, reason: string, to: Partial<Omit<Standing, "id" | "seq">>): void {
     this.ends.push({ job: row.id, number: row.attempts, outcome, reason })
     const troubles = outcome === "failed" || outcome === "lost" ? row.troubles + 1 : row.troubles
     if (troubles > row.troubles) this.troubled.add(row)
@@ -100,7 +100,7 @@ export class Transaction {
   readonly flush = Effect.fnUntraced(function*(this: Transaction) {
     const { sql } = this
     const now = yield* this.database.now
-    if (this.blobs.length > 0) yield* putBlobs(sql, this.blobs)
+    if (this.outputs.length > 0) yield* putOutputs(sql, this.outputs)
     if (this.ends.length > 0) {
       yield* sql`UPDATE job_attempts SET outcome = given.outcome, reason = given.reason, ended_at = ${now}
         FROM ${jsonRows(sql, { job: "text", number: "int4", outcome: "text", reason: "text" }, this.ends)}
@@ -116,9 +116,9 @@ export class Transaction {
   })
 
   private writeRows(rows: ReadonlyArray<Standing>) {
-    const columns = { id: "text", state: "text", reason: "text", output: "text", troubles: "int4", ended_by: "text" } as const
-    return this.sql`UPDATE jobs SET state = given.state, reason = given.reason, output = given.output, troubles = given.troubles,
-      ended_by = given.ended_by FROM ${jsonRows(this.sql, columns, rows)} WHERE jobs.id = given.id`
+    const columns = { id: "text", state: "text", reason: "text", troubles: "int4", ended_by: "text" } as const
+    return this.sql`UPDATE jobs SET state = given.state, reason = given.reason, troubles = given.troubles, ended_by = given.ended_by
+      FROM ${jsonRows(this.sql, columns, rows)} WHERE jobs.id = given.id`
   }
 
   /** Those that waited for nothing but what was done are ready. In a statement of its own, it sees all who began to wait meanwhile. */

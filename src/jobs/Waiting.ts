@@ -37,7 +37,7 @@ export const makeWaiting = (database: Database["Service"]): Effect.Effect<(job: 
 
     const look = (ids: ReadonlyArray<string>) =>
       database.read(sql<EndRow>`SELECT j.id, j.state, j.reason, j.attempts, b.bytes FROM ${jsonRows(sql, { id: "text" }, ids.map((id) => ({ id })))}
-        JOIN jobs j ON j.id = given.id LEFT JOIN blobs b ON b.hash = j.output`).pipe(Effect.orDie)
+        JOIN jobs j ON j.id = given.id LEFT JOIN job_outputs b ON b.seq = j.seq`).pipe(Effect.orDie)
 
     const tell = (rows: ReadonlyArray<EndRow>) => {
       for (const row of rows) {
