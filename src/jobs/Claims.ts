@@ -15,6 +15,9 @@ export interface Take {
   readonly host: string
   readonly can: Capabilities
   readonly most: number
+  readonly holds: (lease: Lease) => boolean
+  /** Whether whoever asked still waits for it. */
+  readonly wanted: () => boolean
 }
 
 interface ClaimedRow extends SpecRow {

@@ -26,7 +26,7 @@ export const applyReport = (transaction: Transaction, { attempt, end, job, sessi
   const holds = running && row.session === session && row.attempts === attempt
   switch (end._tag) {
     case "Done": {
-      transaction.outputs.push({ seq: row.seq, bytes: end.output })
+      transaction.outputs.push({ id: row.id, seq: row.seq, bytes: end.output })
       const done = { state: "done", reason: "", ended_by: by } as const
       if (!running) transaction.change(row, done)
       else if (holds) transaction.endAttempt(row, "done", "", done)

@@ -14,7 +14,7 @@ const submissionLock = 0x6c69676e
 export const lockSubmissions = ({ dialect, sql }: Database["Service"]) =>
   dialect === "postgres" ? sql`SELECT pg_advisory_xact_lock(${submissionLock})` : Effect.void
 
-/** Puts jobs on record. Those that are known already, and what they all need, must be held by the transaction. */
+/** Puts jobs on record, and answers which were not known before. Those that are known already, and what they all need, must be held by the transaction. */
 export const submit = Effect.fnUntraced(function*(transaction: Transaction, { now, sql }: Database["Service"], specs: ReadonlyArray<JobSpec>) {
   const wanted = new Map<string, JobSpec>()
   for (const spec of specs) {
@@ -68,4 +68,5 @@ export const submit = Effect.fnUntraced(function*(transaction: Transaction, { no
   if (sooner.length > 0) {
     yield* sql`UPDATE jobs SET priority = given.priority FROM ${jsonRows(sql, { id: "text", priority: "int4" }, sooner)} WHERE jobs.id = given.id`
   }
+  return fresh.map(({ id }) => id)
 })

@@ -26,6 +26,13 @@ export interface Standing {
   ended_by: string | null
 }
 
+/** What was made by a job. */
+export interface Output {
+  readonly id: string
+  readonly seq: number
+  readonly bytes: Uint8Array
+}
+
 interface EndedAttempt {
   readonly job: string
   readonly number: number
@@ -36,7 +43,7 @@ interface EndedAttempt {
 export class Transaction {
   readonly rows = new Map<string, Standing>()
   /** Outputs to be kept. */
-  readonly outputs: Array<{ readonly seq: number; readonly bytes: Uint8Array }> = []
+  readonly outputs: Array<Output> = []
   private readonly changed = new Set<Standing>()
   private readonly ends: Array<EndedAttempt> = []
   /** What was done just now; others may wait for it. */
@@ -46,9 +53,12 @@ export class Transaction {
   private readonly revoked = new Set<string>()
   private ready = false
   readonly sql: SqlClient.SqlClient
+  private readonly by: string
   private readonly database: Database["Service"]
 
-  constructor(database: Database["Service"]) {
+  /** @param by who makes it, for those to whom its news is nothing new */
+  constructor(database: Database["Service"], by = "") {
+    this.by = by
     this.database = database
     this.sql = database.sql
   }
@@ -86,6 +96,11 @@ export class Transaction {
   /** Tells whoever runs it that its lease has ended. */
   revoke(row: Standing): void {
     if (row.session !== null) this.revoked.add(row.session)
+  }
+
+  /** Whether there may be something to take that was not there before. */
+  get anyReady(): boolean {
+    return this.ready
   }
 
   noteReady(): void {
@@ -139,7 +154,7 @@ export class Transaction {
   /** What there is to tell once it is committed. */
   get news(): ReadonlyArray<News> {
     return [
-      ...(this.ready ? [["jobs-ready", ""] as const] : []),
+      ...(this.ready ? [["jobs-ready", this.by] as const] : []),
       ...inPayloads(this.ended).map((payload) => ["jobs-ended", payload] as const),
       ...[...this.revoked].map((session) => ["jobs-revoked", session] as const)
     ]
