@@ -18,10 +18,11 @@ const migrations = Migrator.fromRecord({
       cores INTEGER NOT NULL, memory INTEGER NOT NULL, priority INTEGER NOT NULL, needs TEXT NOT NULL, input TEXT NOT NULL,
       state TEXT NOT NULL, reason TEXT NOT NULL, submitted_at ${time!} NOT NULL,
       waiting INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, forgiven INTEGER NOT NULL DEFAULT 0, troubles INTEGER NOT NULL DEFAULT 0,
-      session TEXT, ended_by TEXT
+      success_at ${time!}, session TEXT, ended_by TEXT
     )${strict!}`
     yield* sql`CREATE INDEX jobs_ready ON jobs (priority DESC, seq) WHERE state = 'ready'`
     yield* sql`CREATE INDEX jobs_running ON jobs (session) WHERE state = 'running'`
+    yield* sql`CREATE INDEX jobs_troubled ON jobs (seq) WHERE troubles > 0 AND state IN ('blocked', 'ready', 'running')`
     // By the job's number: so they are written one behind the other.
     yield* sql`CREATE TABLE job_outputs (seq ${number!} PRIMARY KEY, bytes ${bytes!} NOT NULL)${strict!}`
     yield* sql`CREATE TABLE job_needs (need TEXT NOT NULL, job TEXT NOT NULL, PRIMARY KEY (need, job))${strict!}`
