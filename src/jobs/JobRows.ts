@@ -70,7 +70,7 @@ export const putBlobs = (sql: SqlClient.SqlClient, blobs: ReadonlyArray<{ readon
   const rows = distinct.map(([hash, same], at) => ({ hash, ...places[at]!, uses: uses * same.length }))
   return sql`INSERT INTO blobs (hash, uses, bytes) SELECT given.hash, given.uses, substr(${bytes}, given.at, given.length)
     FROM ${jsonRows(sql, { hash: "text", at: "int4", length: "int4", uses: "int4" }, rows)}
-    WHERE true ORDER BY given.hash ON CONFLICT (hash) DO UPDATE SET uses = blobs.uses + excluded.uses`.pipe(Effect.asVoid)
+    WHERE true ORDER BY given.hash ON CONFLICT (hash) DO UPDATE SET uses = blobs.uses + excluded.uses`
 }
 
 /** Keeps the outputs of jobs. */

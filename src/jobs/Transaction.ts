@@ -2,11 +2,12 @@
  * One transaction over jobs, and the changes that are made in it: to the jobs' own rows in the end, all at once.
  */
 import { Effect, Option } from "effect"
-import type { SqlClient } from "effect/sql"
+import type { SqlClient, Statement } from "effect/sql"
 import type { Database, News } from "../store/Database.ts"
 import { jsonRows } from "../store/JsonRows.ts"
+import { inOneTrip } from "../store/OneTrip.ts"
 import { putOutputs } from "./JobRows.ts"
-import type { AttemptOutcome, JobState } from "./Jobs.ts"
+import type { AttemptOutcome, JobSpec, JobState } from "./Jobs.ts"
 import { whyGivenUp } from "./Quarantine.ts"
 
 /** A job's row, as far as reports and submissions may change it. */
@@ -52,6 +53,8 @@ export class Transaction {
   private readonly ended: Array<string> = []
   private readonly revoked = new Set<string>()
   private ready = false
+  private anyReady = false
+  private readonly knownReady: Array<JobSpec> = []
   readonly sql: SqlClient.SqlClient
   private readonly by: string
   private readonly database: Database["Service"]
@@ -73,7 +76,7 @@ export class Transaction {
     for (const row of rows) {
       this.rows.set(row.id, { ...row })
       // Whoever looked for work meanwhile may have passed this one over, as it was held.
-      if (row.state === "ready") this.ready = true
+      if (row.state === "ready") this.noteReady()
     }
   })
 
@@ -81,7 +84,7 @@ export class Transaction {
     Object.assign(row, to)
     this.changed.add(row)
     if (to.state === "done") this.done.push(row.id)
-    if (to.state === "ready") this.ready = true
+    if (to.state === "ready") this.noteReady()
     if (to.state === "done" || to.state === "cancelled" || to.state === "quarantined") this.ended.push(row.id)
   }
 
@@ -98,13 +101,16 @@ export class Transaction {
     if (row.session !== null) this.revoked.add(row.session)
   }
 
-  /** Whether there may be something to take that was not there before. */
-  get anyReady(): boolean {
-    return this.ready
+  /** Jobs are ready that were not before; any, unless it is said which. */
+  noteReady(jobs?: ReadonlyArray<JobSpec>): void {
+    this.ready = true
+    if (jobs === undefined) this.anyReady = true
+    else this.knownReady.push(...jobs)
   }
 
-  noteReady(): void {
-    this.ready = true
+  /** Whether there may be something to take that was not there before. */
+  mayHave(fits: (job: JobSpec) => boolean): boolean {
+    return this.anyReady || this.knownReady.some(fits)
   }
 
   noteEnded(job: string): void {
@@ -115,18 +121,21 @@ export class Transaction {
   readonly flush = Effect.fnUntraced(function*(this: Transaction) {
     const { sql } = this
     const now = yield* this.database.now
-    if (this.outputs.length > 0) yield* putOutputs(sql, this.outputs)
+    const writes: Array<Statement.Statement<unknown>> = []
+    if (this.outputs.length > 0) writes.push(putOutputs(sql, this.outputs))
     if (this.ends.length > 0) {
-      yield* sql`UPDATE job_attempts SET outcome = given.outcome, reason = given.reason, ended_at = ${now}
+      writes.push(sql`UPDATE job_attempts SET outcome = given.outcome, reason = given.reason, ended_at = ${now}
         FROM ${jsonRows(sql, { job: "text", number: "int4", outcome: "text", reason: "text" }, this.ends)}
-        WHERE job_attempts.job = given.job AND job_attempts.number = given.number AND job_attempts.outcome = 'running'`
+        WHERE job_attempts.job = given.job AND job_attempts.number = given.number AND job_attempts.outcome = 'running'`)
     }
-    for (const row of this.troubled) {
-      if (row.state !== "ready") continue
+    const doubtful = [...this.troubled].filter(({ state }) => state === "ready")
+    if (doubtful.length > 0) yield* inOneTrip(this.database, writes.splice(0))
+    for (const row of doubtful) {
       const why = yield* whyGivenUp(sql, row.id)
       if (Option.isSome(why)) this.change(row, { state: "quarantined", reason: why.value })
     }
-    if (this.changed.size > 0) yield* this.writeRows([...this.changed])
+    if (this.changed.size > 0) writes.push(this.writeRows([...this.changed]))
+    yield* inOneTrip(this.database, writes)
     if (this.done.length > 0) yield* this.unblock()
   })
 
@@ -148,7 +157,7 @@ export class Transaction {
     const fewer = [...counts].map(([id, fewer]) => ({ id, fewer }))
     yield* sql`UPDATE jobs SET waiting = waiting - given.fewer, state = CASE WHEN waiting = given.fewer THEN 'ready' ELSE state END
       FROM ${jsonRows(sql, { id: "text", fewer: "int4" }, fewer)} WHERE jobs.id = given.id AND jobs.state = 'blocked'`
-    this.ready = true
+    this.noteReady()
   })
 
   /** What there is to tell once it is committed. */

@@ -4,7 +4,7 @@
  */
 import { Effect } from "effect"
 import type { Database } from "../store/Database.ts"
-import { heldBy, leaseKey, type Take, take } from "./Claims.ts"
+import { canDo, heldBy, leaseKey, type Take, take } from "./Claims.ts"
 import type { JobSpec, Lease } from "./Jobs.ts"
 import { applyReport, type Report } from "./Reports.ts"
 import { lockSubmissions, submit } from "./Submissions.ts"
@@ -73,7 +73,7 @@ export const turn = (
       // The last try may have been committed after all: then its leases are on record, and nobody has heard of them.
       const missed = tries === 1 ? [] : (yield* heldBy(database, request.session)).filter((lease) => !request.holds(lease) && !adopted.has(leaseKey(lease)))
       for (const lease of missed) adopted.add(leaseKey(lease))
-      const looks = transaction.anyReady || tries > 1 || !putOff.includes(request)
+      const looks = tries > 1 || !putOff.includes(request) || transaction.mayHave((job) => canDo(request.can, job))
       const leases = missed.length > 0 ? missed : looks ? yield* take(transaction, database, request) : []
       if (leases.length > 0) answers.set(request, leases)
     }
