@@ -42,7 +42,7 @@ if (unknown.length > 0) {
   process.exit(2)
 }
 
-const row = (...cells: ReadonlyArray<string>) => cells.map((cell, i) => cell.padEnd([12, 8, 8, 6][i] ?? 0)).join(" ").trimEnd()
+const row = (...cells: ReadonlyArray<string>) => cells.map((cell, i) => cell.padEnd([16, 8, 8, 6][i] ?? 0)).join(" ").trimEnd()
 console.log(row("scenario", "outcome", "time", "steps"))
 let failed = 0
 for (const { name } of scenarios) {

@@ -8,16 +8,12 @@ import { once } from "node:events"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
-import * as ProvingJob from "../../src/cluster/ProvingJob.ts"
-import * as Runner from "../../src/cluster/Runner.ts"
+import * as ClusterClient from "../../src/cluster/ClusterClient.ts"
 import { startPostgres } from "../../src/devnet/PostgresServer.ts"
 import { toAddress } from "../../src/domain/Hash.ts"
 import { Jobs } from "../../src/jobs/Jobs.ts"
-import { blockJob, proofCheck } from "../../src/jobs/ProofJobs.ts"
-import * as SqlJobs from "../../src/jobs/SqlJobs.ts"
+import { blockJob } from "../../src/jobs/ProofJobs.ts"
 import { ProofSystem } from "../../src/proofs/ProofSystem.ts"
-import type { Secret } from "../../src/rpc/SecureSocket.ts"
-import * as PostgresDatabase from "../../src/store/PostgresDatabase.ts"
 import { RoleLeases } from "../../src/store/RoleLeases.ts"
 import * as ModelProofs from "../../src/simulation/ModelProofs.ts"
 import { fullBlocks } from "../Blocks.ts"
@@ -53,17 +49,6 @@ export interface ClusterOptions {
   readonly control: boolean
 }
 
-/** The operator's jobs as a host that proves nothing has them: what it submits goes to the jobs' entities. */
-const asClient = (url: Redacted.Redacted<string>, secret: Secret) =>
-  ProvingJob.layer.pipe(
-    Layer.provide(SqlJobs.layer),
-    Layer.merge(RoleLeases.layer),
-    Layer.provide(Runner.layerClient(secret)),
-    Layer.provideMerge(PostgresDatabase.layer(url)),
-    Layer.provide(proofCheck),
-    Layer.provideMerge(ModelProofs.layer())
-  )
-
 /** Starts a cluster without hosts; everything of it ends with the scope. */
 export const startCluster = Effect.fnUntraced(function*(options: ClusterOptions) {
   const fs = yield* FileSystem.FileSystem
@@ -75,7 +60,7 @@ export const startCluster = Effect.fnUntraced(function*(options: ClusterOptions)
   const begun = yield* SubscriptionRef.make<ReadonlyArray<Beginning>>([])
   const run = Effect.runSyncWith(yield* Effect.context())
 
-  const clients = yield* Layer.build(asClient(url, Redacted.make(secret)))
+  const clients = yield* Layer.build(Layer.merge(ClusterClient.layer(url, Redacted.make(secret)), ModelProofs.layer()))
   const system = Context.get(clients, ProofSystem)
   const witness = fullBlocks(`cluster/${options.seed}`, 1).blocks[0]!.witness
   let jobsMade = 0

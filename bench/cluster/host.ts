@@ -49,8 +49,8 @@ const controlPorts = Layer.mergeAll(
   Layer.succeed(FeeOptions, { rule: defaultModelLedger.price, blockGas: ProverGas.make(32_000n) })
 ).pipe(Layer.provideMerge(modelRollup({ seed: "bench", ledger: { length: 0 } })))
 
-/** Ends when whoever started it is gone. */
-const abandoned = Effect.callback<void>((resume) => void process.stdin.resume().once("close", () => resume(Effect.void)))
+// When whoever started it is gone, so is the database: nothing can be ended in order.
+process.stdin.resume().once("close", () => process.exit(1))
 
 const { control, database, drainMilliseconds, milliseconds, name, secret } = Schema.decodeSync(HostOptions)(process.argv[2]!)
 
@@ -65,7 +65,7 @@ const program = Effect.gen(function*() {
     drainWithin: Duration.millis(drainMilliseconds)
   })
   yield* say({ says: "runs" })
-  yield* Effect.raceFirst(abandoned, run)
+  yield* run
 }).pipe(
   Effect.scoped,
   Effect.provide(Layer.merge(NodeServices.layer, proofs(milliseconds))),

@@ -7,12 +7,9 @@
 import { Effect, Layer, Option, Schedule, Schema, Struct } from "effect"
 import { type ClusterError, ClusterSchema, Entity, EntityAddress, EntityId, MessageStorage, Sharding } from "effect/cluster"
 import { Rpc } from "effect/rpc"
-import { hashOf, putBlobs } from "../jobs/JobRows.ts"
+import { dropBlobs, hashOf, putBlobs } from "../jobs/JobRows.ts"
 import { type JobId, Jobs, type JobSize, JobSpec, JobUnknown } from "../jobs/Jobs.ts"
 import { Database } from "../store/Database.ts"
-
-/** The input is not in the database (any more): put it there, and command again. */
-class InputMissing extends Schema.TaggedError<InputMissing>()("InputMissing", {}) {}
 
 /** A job by its input's hash: bytes go to the database once, and do not travel with commands. */
 const Submission = Schema.Struct({ ...Struct.omit(JobSpec.fields, ["input"]), input: Schema.String })
@@ -21,7 +18,7 @@ const Submission = Schema.Struct({ ...Struct.omit(JobSpec.fields, ["input"]), in
 const entityIdOf = (size: JobSize, job: JobId): string => `${size}/${job}`
 
 export const ProvingJob = Entity.make("ProvingJob", [
-  Rpc.make("submit", { payload: { job: Submission }, error: InputMissing }),
+  Rpc.make("submit", { payload: { job: Submission } }),
   Rpc.make("cancel", { payload: { job: JobSpec.fields.id, reason: Schema.String } }),
   Rpc.make("retry", { payload: { job: JobSpec.fields.id }, error: JobUnknown })
 ]).annotateRpcs(ClusterSchema.Persisted, true).annotate(ClusterSchema.ShardGroup, (id) => id.slice(0, id.indexOf("/")))
@@ -35,8 +32,8 @@ export const handlers: Layer.Layer<never, never, Jobs | Database | Sharding.Shar
     submit: ({ payload: { job } }) =>
       Effect.gen(function*() {
         const [blob] = yield* bytesOf(job.input)
-        if (blob === undefined) return yield* new InputMissing()
-        yield* jobs.submit([new JobSpec({ ...job, input: blob.bytes })])
+        // Whoever submitted it keeps the input there until it is on record: this was done before, and the job is forgotten.
+        if (blob !== undefined) yield* jobs.submit([new JobSpec({ ...job, input: blob.bytes })])
       }),
     cancel: ({ payload: { job, reason } }) => jobs.cancel([job], reason),
     retry: ({ payload: { job } }) => jobs.retry(job)
@@ -72,19 +69,22 @@ export const layer: Layer.Layer<Jobs, never, Jobs | Database | Sharding.Sharding
       Effect.map(Effect.forEach(ids, (id) => jobs.get(id), { concurrency: 8 }), (found) => found.flatMap(Option.toArray))
 
     const putInputs = (specs: ReadonlyArray<JobSpec>) =>
-      Effect.orDie(commit(Effect.as(putBlobs(sql, specs.map(({ input }) => ({ hash: hashOf(input), bytes: input })), 0), { result: undefined, news: [] })))
+      Effect.orDie(commit(Effect.as(putBlobs(sql, specs.map(({ input }) => ({ hash: hashOf(input), bytes: input }))), { result: undefined, news: [] })))
+
+    /** Not tried again where it is unknown whether it was done: a use too many keeps bytes, one too few loses them. */
+    const letGo = (specs: ReadonlyArray<JobSpec>) => Effect.ignore(sql.withTransaction(dropBlobs(sql, specs.map(({ input }) => hashOf(input)))))
 
     const submitOne = (spec: JobSpec) => {
       const { input, ...job } = spec
-      return insist(entity(entityIdOf(spec.size, spec.id)).submit({ job: { ...job, input: hashOf(input) } })).pipe(
-        Effect.tapError(() => putInputs([spec])),
-        Effect.eventually
-      )
+      return insist(entity(entityIdOf(spec.size, spec.id)).submit({ job: { ...job, input: hashOf(input) } }))
     }
 
     return Jobs.of({
       ...jobs,
-      submit: (specs) => Effect.andThen(specs.length === 0 ? Effect.void : putInputs(specs), Effect.forEach(specs, submitOne, atOnce)),
+      submit: (specs) =>
+        specs.length === 0
+          ? Effect.void
+          : putInputs(specs).pipe(Effect.andThen(Effect.forEach(specs, submitOne, atOnce)), Effect.andThen(letGo(specs))),
       cancel: (ids, reason) =>
         Effect.flatMap(sizesOf(ids), (known) =>
           Effect.forEach(known, ({ id, size }) => insist(entity(entityIdOf(size, id)).cancel({ job: id, reason })), atOnce)),

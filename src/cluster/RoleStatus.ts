@@ -18,10 +18,11 @@ export class RoleStatus extends Context.Service<RoleStatus, {
     RoleStatus,
     Effect.gen(function*() {
       const { commit, news, read, sql } = yield* Database
-      yield* Effect.orDie(Effect.retry(
+      yield* Effect.orDie(read(Effect.retry(
         sql`CREATE TABLE IF NOT EXISTS role_status (role TEXT PRIMARY KEY, epoch BIGINT NOT NULL, body TEXT NOT NULL)`,
+        // Another host makes it at the same moment.
         { times: 3 }
-      ))
+      )))
       const all = Effect.map(
         Effect.orDie(read(sql<{ body: string }>`SELECT body FROM role_status ORDER BY role`)),
         (rows) => rows.flatMap(({ body }) => Option.toArray(decode(body)))

@@ -9,11 +9,12 @@ import { NodeCrypto } from "@effect/platform-node"
 import { Duration, Effect, Layer, Option } from "effect"
 import { type MessageStorage, RunnerAddress, RunnerHealth, RunnerServer, Runners, ShardingConfig, type Sharding, SqlMessageStorage, SqlRunnerStorage } from "effect/cluster"
 import { RpcSerialization, RpcServer } from "effect/rpc"
-import type { SqlClient } from "effect/sql"
+import { SqlClient } from "effect/sql"
 import type { JobSize } from "../jobs/Jobs.ts"
 import { RoleTransport } from "../rpc/RoleTransport.ts"
 import type { Address, Secret } from "../rpc/SecureSocket.ts"
 import * as SocketTransport from "../rpc/SocketTransport.ts"
+import { Database } from "../store/Database.ts"
 
 /** What shards are for: the control roles, and the commands on jobs of either size. `default` is effect/cluster's own, and every host's. */
 export type ShardGroup = "control" | JobSize
@@ -25,10 +26,11 @@ const knobs: Partial<ShardingConfig.ShardingConfig["Service"]> = {
   availableShardGroups: groups,
   // Enough to share a handful of roles and hosts out; each is a lock that is renewed every second.
   shardsPerGroup: 16,
-  // What a host that was killed had is another's after this: 35 s by default. A live one that stands still for longer loses its roles, and
-  // is fenced off. Proving is done by threads, so that no event loop stands still for seconds.
-  shardLockExpiration: Duration.seconds(4),
-  shardLockRefreshInterval: Duration.seconds(1),
+  // What a host that was killed had is another's after this: 35 s by default. Jobs do not wait for it: their leases have terms of their own.
+  // A host whose renewal takes longer than the interval lets all of its roles go at once, so that it must be longer than what a busy
+  // machine holds a process up.
+  shardLockExpiration: Duration.seconds(8),
+  shardLockRefreshInterval: Duration.millis(2_500),
   // How soon a host that stops in order, or comes, is noticed by the others.
   refreshAssignmentsInterval: Duration.millis(250),
   runnerHealthCheckInterval: Duration.seconds(5),
@@ -59,15 +61,22 @@ const clients = (secret: Secret) =>
     make: (address) => SocketTransport.connecting({ secret, locate: Effect.succeed(address) }).connect("cluster")
   })
 
+/** Tables are made by whichever host comes first; where the connection breaks over it, again. */
+const tables = Layer.effectDiscard(Effect.gen(function*() {
+  const { read, sql } = yield* Database
+  const migrations = Layer.merge(SqlMessageStorage.layerMigrations({}), SqlRunnerStorage.layerMigrations({}))
+  yield* read(Effect.scoped(Layer.build(Layer.provide(migrations, Layer.succeed(SqlClient.SqlClient, sql)))))
+}))
+
 const storage = Layer.mergeAll(
-  SqlMessageStorage.layer.pipe(Layer.provide(NodeCrypto.layerDigest)),
-  Layer.orDie(SqlRunnerStorage.layer)
-)
+  SqlMessageStorage.layerStorage({}).pipe(Layer.provide(NodeCrypto.layerDigest)),
+  SqlRunnerStorage.layerStorage({})
+).pipe(Layer.provide(tables))
 
 /** Takes part until the scope closes; then its shards go to others at once. */
 export const layer = (
   { address: { host, port }, groups: mine, secret, weight }: RunnerOptions
-): Layer.Layer<Sharding.Sharding | MessageStorage.MessageStorage, never, RoleTransport | SqlClient.SqlClient> =>
+): Layer.Layer<Sharding.Sharding | MessageStorage.MessageStorage, never, RoleTransport | Database | SqlClient.SqlClient> =>
   RunnerServer.layerWithClients.pipe(
     Layer.provide(Layer.effect(RpcServer.Protocol, Effect.flatMap(RoleTransport, (transport) => transport.serve("cluster")))),
     Layer.provide(RunnerHealth.layerPing.pipe(Layer.provide(Runners.layerRpc))),
@@ -82,7 +91,7 @@ export const layer = (
   )
 
 /** Sends commands and runs nothing, as the tools of an operator do. */
-export const layerClient = (secret: Secret): Layer.Layer<Sharding.Sharding | MessageStorage.MessageStorage, never, SqlClient.SqlClient> =>
+export const layerClient = (secret: Secret): Layer.Layer<Sharding.Sharding | MessageStorage.MessageStorage, never, Database | SqlClient.SqlClient> =>
   RunnerServer.layerClientOnly.pipe(
     Layer.provide(clients(secret)),
     Layer.provideMerge(storage),

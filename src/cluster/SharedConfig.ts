@@ -46,11 +46,12 @@ export class ConfigMissing extends Schema.TaggedError<ConfigMissing>()("ConfigMi
 const Body = Schema.fromJsonString(Schema.toCodecJson(SharedConfig))
 
 const table = Effect.fnUntraced(function*() {
-  const { sql } = yield* Database
-  yield* sql`CREATE TABLE IF NOT EXISTS operator_config (one BOOLEAN PRIMARY KEY CHECK (one), body TEXT NOT NULL)`.pipe(
+  const { read, sql } = yield* Database
+  yield* read(Effect.retry(
+    sql`CREATE TABLE IF NOT EXISTS operator_config (one BOOLEAN PRIMARY KEY CHECK (one), body TEXT NOT NULL)`,
     // Another host makes it at the same moment.
-    Effect.retry({ times: 3 })
-  )
+    { times: 3 }
+  ))
   return sql
 })
 

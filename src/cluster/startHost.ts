@@ -17,7 +17,7 @@ import { RoleFibers } from "../roles/RoleFibers.ts"
 import type { SettlerOptions } from "../roles/Settler.ts"
 import type { RoleTransport } from "../rpc/RoleTransport.ts"
 import type { Address, ListenFailed, Secret } from "../rpc/SecureSocket.ts"
-import type { Database } from "../store/Database.ts"
+import { Database } from "../store/Database.ts"
 import * as PostgresDatabase from "../store/PostgresDatabase.ts"
 import { RoleLeases } from "../store/RoleLeases.ts"
 import * as SqlStore from "../store/SqlStore.ts"
@@ -68,11 +68,13 @@ export interface Host {
 
 const openDatabase = Effect.fnUntraced(function*(url: Redacted.Redacted<string>) {
   const system = yield* ProofSystem
-  return yield* Layer.build(
-    Layer.mergeAll(SqlStore.layer, SqlJobs.layer, RoleLeases.layer).pipe(
-      Layer.provideMerge(Layer.merge(PostgresDatabase.layer(url), Layer.provideMerge(proofCheck, Layer.succeed(ProofSystem, system))))
-    )
+  const database = yield* Layer.build(PostgresDatabase.layer(url))
+  const tables = Layer.mergeAll(SqlStore.layer, SqlJobs.layer, RoleLeases.layer).pipe(
+    Layer.provideMerge(Layer.provideMerge(proofCheck, Layer.succeed(ProofSystem, system))),
+    Layer.provideMerge(Layer.succeedContext(database))
   )
+  // Where the connection breaks while tables are made, they are made again.
+  return yield* Context.get(database, Database).read(Layer.build(tables))
 })
 
 /** What is the same at every host, beside the cluster itself. */

@@ -24,7 +24,7 @@ import { postCheckpoints } from "./CheckpointPoster.ts"
 import { openDataFolder, requireHosts } from "./DataFolder.ts"
 import type { DevnetConfig } from "./DevnetConfig.ts"
 import { openDatabase } from "./Hosts.ts"
-import { configureOperator, connectOperator, tracesOf } from "./Operator.ts"
+import { configureOperator, connectOperator, isSpread, tracesOf } from "./Operator.ts"
 import { endowReserve, registerProver } from "./Registration.ts"
 import { followReverts } from "./RevertFollower.ts"
 import { announceRpcDoor, openRpcDoor } from "./RpcDoor.ts"
@@ -70,8 +70,8 @@ export const startDevnet = Effect.fnUntraced(function*(config: DevnetConfig) {
   // First of all, what is wrong with what the processes need is found out here.
   yield* loadKeys(config.keys)
   if (config.proverCommand !== undefined) yield* ExternalProver.find(config.proverCommand)
-  const database = config.hosts === 1 ? undefined : yield* openDatabase(config, folder)
-  const operators = yield* Effect.forEach(config.operators, (_, index) => connectOperator(config, folder, index, index === 0 ? database : undefined))
+  const database = isSpread(config, 0) ? yield* openDatabase(config, folder) : undefined
+  const operators = yield* Effect.forEach(config.operators, (_, index) => connectOperator(config, folder, index, index === 0 ? database?.url : undefined))
   const door = config.rpcPort === undefined ? undefined : yield* Effect.provideContext(openRpcDoor(config.rpcPort), operators[0]!.node)
   const backlog = makeBacklogReader(Duration.seconds(config.parameters.targetLag))
   const signal = makeSignalReader(config.parameters)
@@ -128,6 +128,8 @@ export const startDevnet = Effect.fnUntraced(function*(config: DevnetConfig) {
     deployment,
     rollup,
     operators,
+    /** The server of the first operator's hosts, where this process runs it. */
+    postgres: database?.server,
     /** How the operators' processes are. */
     processes: processes.changes,
     /** Never ends well: fails when the process of any operator reaches its restart limit. */

@@ -8,7 +8,7 @@ import { join, resolve } from "node:path"
 import type { ProverPrice } from "../domain/Amount.ts"
 import { toAddress } from "../domain/Hash.ts"
 import { RpcFile, rpcFile } from "../node/Node.ts"
-import { NodeConfig, NodeConfigJson } from "../node/NodeConfig.ts"
+import { ClusterConfig, NodeConfig, NodeConfigJson } from "../node/NodeConfig.ts"
 import { NodeService } from "../node/NodeService.ts"
 import { connectNode } from "../node/ProverNode.ts"
 import { writePrivateFile } from "../rpc/PrivateFile.ts"
@@ -17,7 +17,7 @@ import { type Address as SocketAddress, makeSecret } from "../rpc/SecureSocket.t
 import * as SocketTransport from "../rpc/SocketTransport.ts"
 import { addressesFile, type DevnetL1, operatorAccount } from "./Chain.ts"
 import { type DevnetConfig, maxBlocksPerUpdate, settlementGasOf } from "./DevnetConfig.ts"
-import { hostFolder, makeHosts, reachHosts, type SharedDatabase } from "./Hosts.ts"
+import { clusterOf, hostFolder, hostNiceness, makeHosts, reachHosts, type SharedDatabase } from "./Hosts.ts"
 import { makeHostProcess } from "./OperatorProcess.ts"
 
 /** A name for people. */
@@ -53,6 +53,9 @@ const reachLoneHost = Effect.fnUntraced(function*(folder: string, index: number)
   return SocketTransport.connecting({ secret, locate })
 })
 
+/** Whether an operator has several hosts. */
+export const isSpread = ({ hosts }: DevnetConfig, index: number): boolean => index === 0 && hosts > 1
+
 /** Proofs at once of each host. */
 const workersOf = ({ hosts, operators, workers }: DevnetConfig): number =>
   workers ?? Math.max(1, Math.floor(availableParallelism() / (operators.length - 1 + hosts)))
@@ -74,9 +77,9 @@ export const connectOperator = Effect.fnUntraced(function*(config: DevnetConfig,
     name,
     account: operatorAddress(index),
     /** The processes that it consists of. */
-    hosts: database === undefined
+    hosts: database === undefined || shared === undefined
       ? [yield* makeHostProcess(name, Effect.succeed(["--config", own.config]))]
-      : yield* makeHosts(config, database, { ...own, name, workers: workersOf(config) }),
+      : yield* makeHosts(config, database, shared, { ...own, name, workers: workersOf(config) }),
     /** What its hosts share; nothing where it is one host. */
     shared,
     /** Its roles and the node as a whole, as clients. */
@@ -140,7 +143,7 @@ const nodeConfig = (config: DevnetConfig, { l1: { folder, url }, ledger, ports }
     proving: {
       keys: resolve(config.keys),
       workers: workersOf(config),
-      niceness: Math.min(19, nicenessStep * index),
+      niceness: isSpread(config, index) ? hostNiceness : Math.min(19, nicenessStep * index),
       ...(config.proverCommand === undefined ? {} : { command: config.proverCommand })
     },
     work: { reservationPrice: policy.reservationPrice, strategy: "rendezvous", peers: peersOf(config, index) },
@@ -158,7 +161,7 @@ const nodeConfig = (config: DevnetConfig, { l1: { folder, url }, ledger, ports }
       revertUnproven: true
     },
     ...(policy.provingCost === undefined ? {} : { flagging: { provingCost: policy.provingCost, minMargin: 0n, flagAfter: policy.flagAfter } }),
-    rpc: { host: "127.0.0.1", port: 0, secretFile: secret }
+    ...(isSpread(config, index) ? { cluster: ClusterConfig.make(clusterOf(data)) } : { rpc: { host: "127.0.0.1", port: 0, secretFile: secret } })
   })
 }
 

@@ -2,7 +2,7 @@
  * A real Postgres on this machine, from a package of npm: a child process that ends when this process ends, however it ends.
  * What it acknowledged survives that, and a power cut.
  */
-import { Effect, FileSystem, Redacted, Schema, type Scope } from "effect"
+import { Effect, Exit, FileSystem, Redacted, Schedule, Schema, Scope } from "effect"
 import { spawn } from "node:child_process"
 import { randomBytes } from "node:crypto"
 import { existsSync } from "node:fs"
@@ -19,12 +19,17 @@ export class PostgresFailed extends Schema.TaggedError<PostgresFailed>()("Postgr
   }
 }
 
-/** A running server with one empty database. */
+/** A running server with one database, which is empty at first. It can be taken away, and comes back at the same place. */
 export interface PostgresServer {
   /** `postgres://…`, with the password in it. */
   readonly url: Redacted.Redacted<string>
-  /** Process id of the postmaster. */
-  readonly pid: Effect.Effect<number>
+  readonly port: number
+  /** Ends it as if the machine had lost its power. */
+  readonly crash: Effect.Effect<void>
+  /** Ends it in order, but does not wait for its clients. */
+  readonly stop: Effect.Effect<void>
+  /** Starts it again after either, with all that it acknowledged. */
+  readonly startAgain: Effect.Effect<void>
 }
 
 const superuser = "lignum"
@@ -93,33 +98,13 @@ const initialise = Effect.fnUntraced(function*(folder: string, programs: string)
   return (yield* Effect.orDie(fs.readFileString(passwordFile))).trim()
 })
 
-/**
- * Starts a server and stops it when the scope closes. It listens on loopback alone.
- *
- * @param options.folder where everything of it is; where there is a database, it goes on. Others must be able to pass through the
- * folders above it where this process is root's
- * @param options.port a free one if not given
- * @param options.settings of postgresql.conf, by name
- */
-export const startPostgres = Effect.fnUntraced(function*(options: {
-  readonly folder: string
-  readonly port?: number
-  readonly settings?: Readonly<Record<string, string>>
-}): Effect.fn.Return<PostgresServer, PostgresFailed, FileSystem.FileSystem | Scope.Scope> {
-  const fs = yield* FileSystem.FileSystem
-  const folder = resolve(options.folder)
-  yield* Effect.orDie(fs.makeDirectory(folder, { recursive: true }))
-  if (user !== undefined) {
-    yield* Effect.orDie(Effect.andThen(fs.chown(folder, user.uid, user.gid), fs.chmod(folder, 0o755)))
-  }
-  const programs = yield* installPrograms(folder)
-  const password = yield* initialise(folder, programs)
-  const port = options.port ?? (yield* freePort)
-  const settings = { listen_addresses: "127.0.0.1", port: `${port}`, unix_socket_directories: "", timezone: "UTC", ...options.settings }
-  const flags = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])
-  const data = join(folder, "data")
+/** Runs the server until the scope closes. */
+const runServer = Effect.fnUntraced(function*(
+  folder: string,
+  command: readonly [string, ...Array<string>]
+): Effect.fn.Return<void, PostgresFailed, Scope.Scope> {
   // Fast shutdown: it does not wait for its clients.
-  const child = yield* runWatched([join(programs, "bin", "postgres"), "-D", data, ...flags], { signal: "INT", user, env: { ...process.env, LC_ALL: "C" } })
+  const child = yield* runWatched(command, { signal: "INT", user, env: { ...process.env, LC_ALL: "C" } })
   yield* Effect.callback<void, PostgresFailed>((resume) => {
     let output = ""
     child.stdout.resume()
@@ -131,8 +116,46 @@ export const startPostgres = Effect.fnUntraced(function*(options: {
     })
     child.once("exit", () => resume(Effect.fail(new PostgresFailed({ folder, output }))))
   })
+})
+
+/**
+ * Starts a server and stops it when the scope closes. It listens on loopback alone.
+ *
+ * @param options.folder where everything of it is; where there is a database, it goes on. Others must be able to pass through the
+ * folders above it where this process is root's
+ * @param options.settings of postgresql.conf, by name
+ */
+export const startPostgres = Effect.fnUntraced(function*(options: {
+  readonly folder: string
+  readonly settings?: Readonly<Record<string, string>>
+}): Effect.fn.Return<PostgresServer, PostgresFailed, FileSystem.FileSystem | Scope.Scope> {
+  const fs = yield* FileSystem.FileSystem
+  const folder = resolve(options.folder)
+  yield* Effect.orDie(fs.makeDirectory(folder, { recursive: true }))
+  if (user !== undefined) {
+    yield* Effect.orDie(Effect.andThen(fs.chown(folder, user.uid, user.gid), fs.chmod(folder, 0o755)))
+  }
+  const programs = yield* installPrograms(folder)
+  const password = yield* initialise(folder, programs)
+  const port = yield* freePort
+  const settings = { listen_addresses: "127.0.0.1", port: `${port}`, unix_socket_directories: "", timezone: "UTC", ...options.settings }
+  const data = join(folder, "data")
+  const flags = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])
+  const outer = yield* Effect.scope
+  let life = yield* Scope.fork(outer)
+  const run = Effect.suspend(() => Scope.provide(runServer(folder, [join(programs, "bin", "postgres"), "-D", data, ...flags]), life))
+  yield* run
+  const pid = Effect.map(Effect.orDie(fs.readFileString(join(data, "postmaster.pid"))), (text) => Number(text.split("\n", 1)[0]))
+  const stop = Effect.suspend(() => Scope.close(life, Exit.void))
   return {
     url: Redacted.make(`postgres://${superuser}:${password}@127.0.0.1:${port}/postgres`),
-    pid: Effect.map(Effect.orDie(fs.readFileString(join(data, "postmaster.pid"))), (text) => Number(text.split("\n", 1)[0]))
+    port,
+    crash: Effect.andThen(Effect.flatMap(pid, (number) => Effect.sync(() => process.kill(number, "SIGKILL"))), stop),
+    stop,
+    startAgain: Effect.gen(function*() {
+      life = yield* Scope.fork(outer)
+      // After a crash, what is left of the old server has to end first.
+      yield* run.pipe(Effect.retry({ schedule: Schedule.spaced("200 millis"), times: 100 }), Effect.orDie)
+    })
   }
 })

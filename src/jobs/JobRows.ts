@@ -59,15 +59,11 @@ const together = (pieces: ReadonlyArray<Uint8Array>) => {
   return { bytes: Buffer.concat([...pieces, Buffer.alloc(1)]), places }
 }
 
-/**
- * Keeps bytes; the same ones are kept but once, and their uses counted.
- *
- * @param uses of each time that they are given: none where a job that uses them is still to come
- */
-export const putBlobs = (sql: SqlClient.SqlClient, blobs: ReadonlyArray<{ readonly hash: string; readonly bytes: Uint8Array }>, uses = 1) => {
+/** Keeps bytes, once for each time that they are given; the same ones are kept but once, and counted. */
+export const putBlobs = (sql: SqlClient.SqlClient, blobs: ReadonlyArray<{ readonly hash: string; readonly bytes: Uint8Array }>) => {
   const distinct = [...Map.groupBy(blobs, ({ hash }) => hash)].sort(([left], [right]) => (left < right ? -1 : 1))
   const { bytes, places } = together(distinct.map(([, same]) => same[0]!.bytes))
-  const rows = distinct.map(([hash, same], at) => ({ hash, ...places[at]!, uses: uses * same.length }))
+  const rows = distinct.map(([hash, same], at) => ({ hash, ...places[at]!, uses: same.length }))
   return sql`INSERT INTO blobs (hash, uses, bytes) SELECT given.hash, given.uses, substr(${bytes}, given.at, given.length)
     FROM ${jsonRows(sql, { hash: "text", at: "int4", length: "int4", uses: "int4" }, rows)}
     WHERE true ORDER BY given.hash ON CONFLICT (hash) DO UPDATE SET uses = blobs.uses + excluded.uses`

@@ -38,7 +38,8 @@ export const makePulse = Effect.fnUntraced(function*(
     if (now - touched > 2 * heartbeat) inTouchSince = now
     touched = now
     const untrusted = shared ? inTouchSince + expiry - now : 0
-    const next = yield* sweep(database, untrusted <= 0)
+    const mayExpire = Effect.map(monotonicMillis, (at) => !shared || (at <= now + 2 * heartbeat && at >= inTouchSince + expiry))
+    const next = yield* sweep(database, mayExpire)
     const beatIn = nextBeat - now
     yield* Effect.sleep(Math.min(beatIn, Math.max(next ?? beatIn, untrusted, 1)))
     if (shared) return

@@ -1,7 +1,7 @@
 /**
  * Hosts on record: each has a session, which its leases end with.
  */
-import { Effect, Schema } from "effect"
+import { Data, Effect, Schema } from "effect"
 import type { Database, News } from "../store/Database.ts"
 import { jsonRows } from "../store/JsonRows.ts"
 import { Capabilities, HostView, Progress } from "./Jobs.ts"
@@ -78,22 +78,28 @@ export const unregister = (database: Database["Service"], { name, session }: Ses
     return { result: undefined, news: [...news, ["hosts", name] as const] }
   })).pipe(Effect.orDie)
 
+/** Nobody is taken for dead this time. */
+class OutOfTouch extends Data.TaggedError("OutOfTouch") {}
+
 /**
  * Takes those for dead that were silent for too long, and answers in how many milliseconds the next one will have been; `undefined`
  * where nobody is left who could.
+ *
+ * @param mayExpire asked again after the look: one that waited for a server that was away, or stood still, finds everybody silent
  */
-export const sweep = (database: Database["Service"], mayExpire: boolean): Effect.Effect<number | undefined> =>
+export const sweep = (database: Database["Service"], mayExpire: Effect.Effect<boolean>): Effect.Effect<number | undefined> =>
   database.commit(Effect.gen(function*() {
     const { now, sql } = database
-    const dead = mayExpire
+    const dead = (yield* mayExpire)
       ? yield* sql<{ name: string; session: string }>`DELETE FROM job_hosts WHERE seen_at + expiry <= ${yield* now} RETURNING name, session`
       : []
+    if (dead.length > 0 && !(yield* mayExpire)) return yield* new OutOfTouch()
     const news = dead.length === 0 ? [] : yield* loseLeases(database, dead.map(({ session }) => session), "its host was silent for too long")
     // Whoever died within a transaction may have kept jobs from others, who look again now.
     const told: ReadonlyArray<News> = dead.length === 0 ? [] : [...news, ["jobs-ready", ""], ...dead.map(({ name }) => ["hosts", name] as const)]
     const [next] = yield* sql<{ left: number | null }>`SELECT CAST(min(seen_at + expiry) - ${yield* now} AS float8) AS "left" FROM job_hosts`
     return { result: next?.left ?? undefined, news: told }
-  })).pipe(Effect.orDie)
+  })).pipe(Effect.catchTag("OutOfTouch", () => Effect.succeed(undefined)), Effect.orDie)
 
 /** All hosts that are not taken for dead. */
 export const hostViews = ({ sql }: Database["Service"]) =>

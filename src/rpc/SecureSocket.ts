@@ -167,9 +167,12 @@ export class NotConnected extends Schema.TaggedError<NotConnected>()("NotConnect
   }
 }
 
+const hungUp = "it hung up in the handshake: it is about to stop, or too busy"
+
 const reasonOf = (error: Error & { readonly code?: string }): string => {
   if (error.code === "ECONNREFUSED") return "nobody listens there"
-  if (/alert|decrypt|bad record mac|psk|hung up/i.test(error.message)) return `it knows another secret, or is no lignum: copy the file of its secret here`
+  if (/alert|decrypt|bad record mac|psk/i.test(error.message)) return `it knows another secret, or is no lignum: copy the file of its secret here`
+  if (error.code === "ECONNRESET") return hungUp
   return error.message
 }
 
@@ -212,7 +215,7 @@ export const dial = (options: {
         else socket.on("data", (chunk: Buffer) => (said = (said + chunk.toString("latin1")).slice(0, 16)))
       })
       socket.on("error", (error) => fail(reasonOf(error)))
-      socket.once("close", () => fail(said === "" ? reasonOf(new Error("it hung up in the handshake")) : refusal(options.protocol, said.trim())))
+      socket.once("close", () => fail(said === "" ? hungUp : refusal(options.protocol, said.trim())))
     })
   })
   return Effect.suspend(() => {

@@ -15,6 +15,7 @@ export interface Fault {
   readonly excuses: ReadonlyArray<string>
   /** Hosts whose proofs it may make fail. */
   readonly breaks: ReadonlyArray<string>
+  readonly ofDatabase: boolean
 }
 
 /** Longer than a host may be silent, and a little more. */
@@ -51,7 +52,8 @@ export const onHost = (name: HostFault, host: ChaosHost, at: number): Fault => (
   at,
   strike: hostFaults[name](host),
   excuses: endsLeases.has(name) ? [host.name] : [],
-  breaks: name === "out of disk" ? [host.name] : []
+  breaks: name === "out of disk" ? [host.name] : [],
+  ofDatabase: false
 })
 
 export const onDatabase = (name: "crashes" | "is restarted", { postgres }: World, at: number): Fault => ({
@@ -62,14 +64,16 @@ export const onDatabase = (name: "crashes" | "is restarted", { postgres }: World
     yield* Effect.sleep(500)
     yield* postgres.startAgain
   }),
+  // While it is away, everybody is silent: nobody is dead for that.
   excuses: [],
-  breaks: []
+  breaks: [],
+  ofDatabase: true
 })
 
-/** Two faults of hosts, or one, and one of the database in every third round. */
+/** A fault for some of the hosts, and one of the database in every third round. */
 export const drawFaults = (random: SeededRandom, world: World, round: number): ReadonlyArray<Fault> => {
   // Never all of the hosts at once: somebody must be left to go on.
   const struck = random.choose(1 + random.integer(world.hosts.length - 1), world.hosts.length)
-  const faults = struck.map((host) => onHost(hostFaultNames[random.integer(hostFaultNames.length)]!, world.hosts[host]!, 300 + random.integer(1_500)))
+  const faults = struck.map((host) => onHost(hostFaultNames[random.integer(hostFaultNames.length)]!, world.hosts[host]!, 1_000 + random.integer(2_500)))
   return round % 3 === 2 ? [...faults, onDatabase(random.integer(2) === 0 ? "crashes" : "is restarted", world, 300 + random.integer(2_500))] : faults
 }

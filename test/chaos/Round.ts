@@ -5,7 +5,7 @@
 import { Effect, Fiber, Option } from "effect"
 import { BlockRef } from "../../src/domain/Block.ts"
 import { concatStatements, Statement } from "../../src/domain/Proof.ts"
-import { Address } from "../../src/domain/Hash.ts"
+import { type Address, toAddress } from "../../src/domain/Hash.ts"
 import { type Attempt, type Job, JobId, type JobSpec } from "../../src/jobs/Jobs.ts"
 import { blockJob, mergeJob, proofBytes } from "../../src/jobs/ProofJobs.ts"
 import { DevnetLedgerConfig } from "../../src/ledger/DevnetLedgerConfig.ts"
@@ -59,6 +59,8 @@ export interface RoundReport {
   readonly jobs: number
   /** How attempts ended. */
   readonly attempts: Readonly<Record<string, number>>
+  /** Hosts that lost nothing by a fault, but may have because the machine was too slow. */
+  readonly starved: ReadonlyArray<string>
   /** Proofs that were made once more than needed. */
   readonly again: number
   readonly seconds: number
@@ -68,9 +70,17 @@ export interface RoundReport {
 
 const shownAttempts = (attempts: ReadonlyArray<Attempt>) => attempts.map(({ host, outcome, reason }) => `${host} ${outcome}${reason === "" ? "" : ` (${reason})`}`).join(", ")
 
+/** Hosts that a machine with too much to do gave no time for seconds, and that may have lost leases for that. */
+const starvedIn = ({ hosts, said }: World, faults: ReadonlyArray<Fault>): ReadonlyArray<string> =>
+  said.databaseSlow && !faults.some(({ ofDatabase }) => ofDatabase) ? hosts.map(({ name }) => name) : [...said.stoodStill]
+
+/** Hosts whose leases may have ended otherwise than by a report. */
+const excusedBy = (world: World, faults: ReadonlyArray<Fault>) => new Set([...faults.flatMap(({ excuses }) => excuses), ...starvedIn(world, faults)])
+
 /** What is wrong with one job's record; `undefined` if nothing is. */
-const wrongWith = ({ attempts, id, kind, state }: Job, { said }: World, faults: ReadonlyArray<Fault>): string | undefined => {
-  const excused = new Set(faults.flatMap(({ excuses }) => excuses))
+const wrongWith = ({ attempts, id, kind, state }: Job, world: World, faults: ReadonlyArray<Fault>): string | undefined => {
+  const excused = excusedBy(world, faults)
+  const { said } = world
   const broken = new Set(faults.flatMap(({ breaks }) => breaks))
   const ended = (outcome: Attempt["outcome"]) => attempts.filter((attempt) => attempt.outcome === outcome)
   if (state !== "done") return `it is ${state}`
@@ -92,7 +102,7 @@ const wrongWith = ({ attempts, id, kind, state }: Job, { said }: World, faults: 
 }
 
 /** A prover for each tree: 20 bytes that no other has. */
-const proverOf = (round: number, tree: number) => Address.make(`0x${(round * 1_000 + tree + 1).toString(16).padStart(40, "0")}`)
+const proverOf = (round: number, tree: number) => toAddress(`0x${(round * 1_000 + tree + 1).toString(16).padStart(40, "0")}`)
 
 const verify = Effect.fnUntraced(function*({ jobs, system }: World, { id, statement }: Node) {
   const outcome = yield* Effect.orDie(jobs.outcome(id))
@@ -103,6 +113,7 @@ const verify = Effect.fnUntraced(function*({ jobs, system }: World, { id, statem
 }, Effect.catch(({ message }) => Effect.succeed([message])))
 
 export const playRound = Effect.fnUntraced(function*(world: World, faults: ReadonlyArray<Fault>, { every, patience, round, trees }: RoundOptions) {
+  yield* world.allThere
   const start = performance.now()
   const striking = yield* Effect.forkChild(Effect.forEach(faults, ({ at, strike }) => Effect.delay(strike, at), { concurrency: "unbounded", discard: true }), {
     startImmediately: true
@@ -139,6 +150,7 @@ export const playRound = Effect.fnUntraced(function*(world: World, faults: Reado
     faults: faults.map(({ what }) => what),
     jobs: jobs.length,
     attempts: outcomes,
+    starved: starvedIn(world, faults).filter((host) => !faults.some(({ excuses }) => excuses.includes(host))),
     again: jobs.reduce((sum, { id }) => sum + Math.max(0, (world.said.finished.get(id) ?? 0) - 1), 0),
     seconds: (performance.now() - start) / 1_000,
     violations

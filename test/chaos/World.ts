@@ -2,13 +2,13 @@
  * What chaos is let loose on: a real Postgres, and hosts that are processes, each with its own way to it and its own disk.
  */
 import { NodeServices } from "@effect/platform-node"
-import { Context, Effect, Exit, FileSystem, Layer, Redacted, Schedule, Scope } from "effect"
+import { Context, Duration, Effect, FileSystem, Layer, Redacted, Stream } from "effect"
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import { appendFileSync, chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { type PostgresServer, startPostgres } from "../../src/devnet/PostgresServer.ts"
-import { Jobs } from "../../src/jobs/Jobs.ts"
+import { JobId, Jobs } from "../../src/jobs/Jobs.ts"
 import { proofCheck } from "../../src/jobs/ProofJobs.ts"
 import * as SqlJobs from "../../src/jobs/SqlJobs.ts"
 import { ProofSystem } from "../../src/proofs/ProofSystem.ts"
@@ -16,29 +16,6 @@ import * as ModelProofs from "../../src/simulation/ModelProofs.ts"
 import * as PostgresDatabase from "../../src/store/PostgresDatabase.ts"
 import type { HostOptions } from "./host.ts"
 import { type Line, openNetwork } from "./Network.ts"
-
-/** A database server that can be taken away and comes back at the same place, with what it acknowledged. */
-const openPostgres = Effect.fnUntraced(function*(folder: string) {
-  const outer = yield* Effect.scope
-  let life = yield* Scope.fork(outer)
-  let server: PostgresServer = yield* Scope.provide(startPostgres({ folder }), life)
-  const port = Number(new URL(Redacted.value(server.url)).port)
-  const context = yield* Effect.context<FileSystem.FileSystem>()
-  const startAgain = Effect.gen(function*() {
-    life = yield* Scope.fork(outer)
-    // After a crash, what is left of the old server has to end first.
-    server = yield* Scope.provide(startPostgres({ folder, port }), life).pipe(Effect.retry(Schedule.spaced("200 millis")), Effect.orDie)
-  }).pipe(Effect.provideContext(context))
-  const end = Effect.suspend(() => Scope.close(life, Exit.void))
-  return {
-    url: server.url,
-    port,
-    /** As if the machine had lost its power. */
-    crash: Effect.andThen(Effect.flatMap(server.pid, (pid) => Effect.sync(() => process.kill(pid, "SIGKILL"))), end),
-    stop: end,
-    startAgain
-  }
-})
 
 /** A small disk of its own, where this process may mount one; otherwise a folder, whose only file cannot be written while it is "full". */
 const openDisk = Effect.fnUntraced(function*(folder: string) {
@@ -76,10 +53,13 @@ const openDisk = Effect.fnUntraced(function*(folder: string) {
   }
 })
 
-/** What a host has said: proofs begun and finished, by job. */
+/** What hosts have said: proofs begun and finished, by job; and those that had no time to be heard from, though nobody stopped them. */
 export interface Said {
   readonly begun: Map<string, number>
   readonly finished: Map<string, number>
+  readonly stoodStill: Set<string>
+  /** Whether the database took longer to answer than a host may be silent. */
+  databaseSlow: boolean
 }
 
 const count = (counts: Map<string, number>, key: string) => counts.set(key, (counts.get(key) ?? 0) + 1)
@@ -104,8 +84,9 @@ const openHost = Effect.fnUntraced(function*(options: HostOptions, line: Line, s
     child = spawn(command[0]!, command.slice(1), { stdio: ["pipe", "pipe", "pipe"] })
     child.stderr!.on("data", (chunk: Buffer) => appendFileSync(log, chunk))
     createInterface(child.stdout!).on("line", (text) => {
-      const [word, job] = text.split(" ")
-      count(word === "begins" ? said.begun : said.finished, job!)
+      const [word, what] = text.split(" ")
+      if (word === "stood-still") said.stoodStill.add(options.name)
+      else count(word === "begins" ? said.begun : said.finished, what!)
     })
     child.once("exit", () => void setTimeout(start, restartPause).unref())
   }
@@ -120,11 +101,13 @@ const openHost = Effect.fnUntraced(function*(options: HostOptions, line: Line, s
 
 export interface World {
   readonly network: string
-  readonly postgres: Effect.Success<ReturnType<typeof openPostgres>>
+  readonly postgres: PostgresServer
   readonly hosts: ReadonlyArray<ChaosHost>
   readonly said: Said
   readonly jobs: Jobs["Service"]
   readonly system: ProofSystem["Service"]
+  /** Waits until all hosts are there, and forgets which of them stood still before. */
+  readonly allThere: Effect.Effect<void>
   /** What the hosts logged. */
   readonly log: string
 }
@@ -137,12 +120,12 @@ export interface World {
 export const openWorld = Effect.fnUntraced(function*(options: { readonly clockOffsets: ReadonlyArray<number>; readonly proofTime: number; readonly slots: number }) {
   const folder = yield* (yield* FileSystem.FileSystem).makeTempDirectoryScoped({ prefix: "lignum-chaos-" })
   chmodSync(folder, 0o755)
-  const postgres = yield* openPostgres(join(folder, "postgres"))
+  const postgres = yield* startPostgres({ folder: join(folder, "postgres") })
   const network = yield* openNetwork(postgres.port)
   const system = Context.get(yield* Layer.build(ModelProofs.layer()), ProofSystem)
   const ports = PostgresDatabase.layer(postgres.url).pipe(Layer.merge(proofCheck), Layer.provideMerge(Layer.succeed(ProofSystem, system)))
   const jobs = Context.get(yield* Layer.build(SqlJobs.layer.pipe(Layer.provide(ports))), Jobs)
-  const said: Said = { begun: new Map(), finished: new Map() }
+  const said: Said = { begun: new Map(), finished: new Map(), stoodStill: new Set(), databaseSlow: false }
   const log = join(folder, "hosts.log")
   writeFileSync(log, "")
   const hosts = yield* Effect.forEach(options.clockOffsets, Effect.fnUntraced(function*(clockOffset, index) {
@@ -163,5 +146,19 @@ export const openWorld = Effect.fnUntraced(function*(options: { readonly clockOf
     }, line, said, log)
     return { ...host, line, disk }
   }))
-  return { network: network.kind, postgres, hosts, said, jobs, system, log } satisfies World
+  const allThere = jobs.changes.pipe(
+    Stream.filter((view) => view.hosts.filter(({ draining }) => !draining).length === hosts.length),
+    Stream.runHead,
+    Effect.andThen(Effect.sync(() => {
+      said.stoodStill.clear()
+      said.databaseSlow = false
+    }))
+  )
+  yield* Effect.timed(jobs.output(JobId.make("none"))).pipe(
+    Effect.tap(([took]) => Effect.sync(() => (said.databaseSlow ||= Duration.toMillis(took) > 1_500))),
+    Effect.andThen(Effect.sleep("250 millis")),
+    Effect.forever,
+    Effect.forkScoped
+  )
+  return { network: network.kind, postgres, hosts, said, jobs, system, log, allThere } satisfies World
 }, Effect.provide(NodeServices.layer))

@@ -30,7 +30,18 @@ export interface HostOptions {
 const options = JSON.parse(process.argv[2]!) as HostOptions
 
 /** Before anything else can happen to this process. */
-const say = (word: "begins" | "finishes", job: string) => writeSync(1, `${word} ${job}\n`)
+const say = (word: "begins" | "finishes" | "stood-still", what: string) => writeSync(1, `${word} ${what}\n`)
+
+/** On a machine with too much to do, a host may be silent for as long as if somebody had frozen it: then it says so. */
+const watchPauses = () => {
+  let last = performance.now()
+  setInterval(() => {
+    const now = performance.now()
+    if (now - last > 2_000) say("stood-still", `${Math.round(now - last)}`)
+    last = now
+  }, 100)
+}
+watchPauses()
 
 const proofs = Layer.effect(
   ProofSystem,

@@ -2,7 +2,8 @@
  * `npm run chaos -- --seed S --rounds N [--hosts N] [--json]`: hosts of one operator under faults drawn by the seed, on a real Postgres. It
  * ends with 1 when something was lost, done twice, or left undone.
  */
-import { Effect } from "effect"
+import { NodeRuntime } from "@effect/platform-node"
+import { Effect, Exit } from "effect"
 import { copyFileSync } from "node:fs"
 import { parseArgs } from "node:util"
 import { seededRandom } from "../../src/ledger/SeededRandom.ts"
@@ -19,9 +20,9 @@ if (!(rounds >= 1) || !(hostCount >= 2)) {
   process.exit(2)
 }
 
-const line = ({ again, attempts, faults, jobs, round, seconds, violations }: RoundReport) => [
+const line = ({ again, attempts, faults, jobs, round, seconds, starved, violations }: RoundReport) => [
   `round ${round + 1}: ${faults.join("; ")}`,
-  `  ${jobs} jobs in ${seconds.toFixed(1)} s; attempts: ${Object.entries(attempts).map(([outcome, count]) => `${count} ${outcome}`).join(", ")}; proven again: ${again}`,
+  `  ${jobs} jobs in ${seconds.toFixed(1)} s; attempts: ${Object.entries(attempts).map(([outcome, count]) => `${count} ${outcome}`).join(", ")}; proven again: ${again}${starved.length > 0 ? `; the machine left no time for ${starved.join(", ")}` : ""}`,
   ...violations.slice(0, 10).map((violation) => `  WRONG: ${violation}`)
 ].join("\n")
 
@@ -29,11 +30,11 @@ const program = Effect.gen(function*() {
   const random = seededRandom(values.seed, "chaos")
   // Clocks are apart by up to ten seconds.
   const clockOffsets = Array.from({ length: hostCount }, () => random.integer(10_001) - 5_000)
-  const world = yield* openWorld({ clockOffsets, proofTime: 150, slots: 2 })
+  const world = yield* openWorld({ clockOffsets, proofTime: 300, slots: 2 })
   if (!values.json) console.log(`${hostCount} hosts over ${world.network}, clocks ${clockOffsets.map((offset) => `${offset} ms`).join(", ")} off; seed ${values.seed}`)
   const reports: Array<RoundReport> = []
   for (let round = 0; round < rounds; round++) {
-    const report = yield* playRound(world, drawFaults(random, world, round), { round, trees: 24, every: 250, patience: 60_000 })
+    const report = yield* playRound(world, drawFaults(random, world, round), { round, trees: 12, every: 300, patience: 60_000 })
     reports.push(report)
     if (!values.json) console.log(line(report))
   }
@@ -47,4 +48,4 @@ const program = Effect.gen(function*() {
   return wrong.length
 })
 
-process.exitCode = (await Effect.runPromise(Effect.scoped(program))) > 0 ? 1 : 0
+NodeRuntime.runMain(Effect.scoped(program), { teardown: (exit, onExit) => onExit(Exit.isSuccess(exit) && exit.value === 0 ? 0 : 1) })

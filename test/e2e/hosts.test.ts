@@ -1,4 +1,7 @@
-/** One operator on several hosts, each a process, with real proofs over a real Postgres. */
+/**
+ * One operator on several hosts, each a process, with real proofs over a real Postgres. Its longer sisters, `rolling-restart` and
+ * `host-chaos`, are played by `npm run scenarios`.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { played } from "./played.ts"
 
@@ -14,10 +17,5 @@ describe("one operator on three hosts", () => {
     const jobs = evidence(nothingLostOrTwice)
     assert.isAtLeast(Number(jobs.lost), 1)
     assert.isAtLeast(Number(jobs.done), report.updates.at(-1)!.to)
-  }, 600_000)
-
-  it("ND-3: each host is stopped in its work and started again; it ends well, and no proof is made twice", async () => {
-    const { evidence } = await played("rolling-restart")
-    assert.strictEqual(evidence(nothingLostOrTwice).lost, "0")
   }, 600_000)
 })

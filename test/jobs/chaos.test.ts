@@ -95,8 +95,7 @@ describe("kill -9", () => {
     Effect.gen(function*() {
       const folder = yield* (yield* FileSystem.FileSystem).makeTempDirectoryScoped()
       chmodSync(folder, 0o755)
-      const first = yield* Scope.fork(yield* Effect.scope)
-      const server = yield* Scope.provide(startPostgres({ folder }), first)
+      const server = yield* startPostgres({ folder })
       const url = Redacted.value(server.url)
       const jobs = yield* openJobs(PostgresDatabase.layer(server.url), brisk)
       const count = 300
@@ -111,11 +110,9 @@ describe("kill -9", () => {
       yield* heir.until("done", 20)
       frozen.child.kill("SIGCONT")
       yield* frozen.until("took", 30)
-      // As if the machine had lost its power.
-      process.kill(yield* server.pid, "SIGQUIT")
-      yield* Scope.close(first, yield* Effect.exit(Effect.void))
+      yield* server.crash
       yield* Effect.sleep(1_000)
-      yield* startPostgres({ folder, port: Number(new URL(url).port) })
+      yield* server.startAgain
       assertAllDone(yield* outcomes(jobs, count), count)
     }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)), 240_000)
 })

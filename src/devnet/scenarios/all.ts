@@ -2,6 +2,7 @@
 import { copycat } from "./copycat.ts"
 import { costShock } from "./costShock.ts"
 import { fallback } from "./fallback.ts"
+import { hostChaos } from "./hostChaos.ts"
 import { hostLoss } from "./hostLoss.ts"
 import { redundancy } from "./redundancy.ts"
 import { reorg } from "./reorg.ts"
@@ -9,4 +10,4 @@ import { rollingRestart } from "./rollingRestart.ts"
 import type { Scenario } from "./Scenario.ts"
 import { unprovable } from "./unprovable.ts"
 
-export const scenarios: ReadonlyArray<Scenario> = [fallback, redundancy, copycat, unprovable, costShock, reorg, hostLoss, rollingRestart]
+export const scenarios: ReadonlyArray<Scenario> = [fallback, redundancy, copycat, unprovable, costShock, reorg, hostLoss, rollingRestart, hostChaos]
