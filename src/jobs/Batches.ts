@@ -18,18 +18,27 @@ export interface BatchLimits<Request> {
 
 const unlimited = { most: 1_024, weight: Infinity, weigh: () => 0 }
 
+export interface Batches<Request, Answer> {
+  readonly ask: (request: Request) => Effect.Effect<Answer>
+  /** Those that are put off are asked again. */
+  readonly again: Effect.Effect<void>
+}
+
 /**
  * Answers requests in batches, one batch after the other.
  *
- * @param run does all of a batch and answers each, in their order. Where a batch fails, its requests are tried one by one: one that
- * cannot be done takes no others along.
+ * @param run does all of a batch and answers each, in their order, and then those that were put off before and come along. Whom it
+ * answers `undefined` is put off. Where a batch fails, its requests are tried one by one: one that cannot be done takes no others along.
  */
 export const makeBatches = <Request, Answer, R>(
-  run: (requests: ReadonlyArray<Request>) => Effect.Effect<ReadonlyArray<Answer>, never, R>,
+  run: (requests: ReadonlyArray<Request>, putOff: ReadonlyArray<Request>) => Effect.Effect<ReadonlyArray<Answer | undefined>, never, R>,
   limits: BatchLimits<Request> = unlimited
-): Effect.Effect<(request: Request) => Effect.Effect<Answer>, never, R | Scope.Scope> =>
+): Effect.Effect<Batches<Request, Answer>, never, R | Scope.Scope> =>
   Effect.gen(function*() {
     let waiting: Array<Asked<Request, Answer>> = []
+    let putOff: Array<Asked<Request, Answer>> = []
+    /** Whether those that the present batch puts off are to be asked again at once. */
+    let anew = false
     let wake: Deferred.Deferred<void> | undefined
     let closed = false
 
@@ -45,17 +54,36 @@ export const makeBatches = <Request, Answer, R>(
       return batch
     }
 
-    const answer = (batch: ReadonlyArray<Asked<Request, Answer>>): Effect.Effect<void, never, R> =>
-      Effect.exit(run(batch.map(({ request }) => request))).pipe(
+    const answer = (batch: ReadonlyArray<Asked<Request, Answer>>, along: ReadonlyArray<Asked<Request, Answer>>): Effect.Effect<void, never, R> =>
+      Effect.exit(run(batch.map(({ request }) => request), along.map(({ request }) => request))).pipe(
         Effect.flatMap((exit) => {
-          if (Exit.isFailure(exit) && batch.length > 1) return Effect.forEach(batch, (one) => answer([one]), { discard: true })
-          for (const [at, one] of batch.entries()) Deferred.doneUnsafe(one.answer, Exit.map(exit, (answers) => answers[at]!))
+          const all = [...batch, ...along]
+          if (Exit.isFailure(exit) && all.length > 1) {
+            waiting.push(...along)
+            return Effect.forEach(batch, (one) => answer([one], []), { discard: true })
+          }
+          const later = anew ? waiting : putOff
+          for (const [at, one] of all.entries()) {
+            const answered = Exit.map(exit, (answers) => answers[at])
+            if (Exit.isSuccess(answered) && answered.value === undefined) later.push(one)
+            else Deferred.doneUnsafe(one.answer, answered as Exit.Exit<Answer>)
+          }
           return Effect.void
         })
       )
 
+    const awake = () => {
+      if (wake !== undefined) Deferred.doneUnsafe(wake, Effect.void)
+      wake = undefined
+    }
+
     const turn = Effect.suspend(() => {
-      if (waiting.length > 0) return answer(next())
+      if (waiting.length > 0) {
+        const along = putOff
+        putOff = []
+        anew = false
+        return answer(next(), along)
+      }
       wake = Deferred.makeUnsafe()
       // Whoever is about to ask for something, too, comes along.
       return Effect.andThen(Deferred.await(wake), Effect.yieldNow)
@@ -64,16 +92,23 @@ export const makeBatches = <Request, Answer, R>(
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         closed = true
-        for (const { answer } of waiting) Deferred.doneUnsafe(answer, Effect.interrupt)
+        for (const { answer } of [...waiting, ...putOff]) Deferred.doneUnsafe(answer, Effect.interrupt)
       }))
 
-    return (request) =>
+    const ask = (request: Request): Effect.Effect<Answer> =>
       Effect.suspend(() => {
         if (closed) return Effect.interrupt
         const asked = { request, answer: Deferred.makeUnsafe<Answer>() }
         waiting.push(asked)
-        if (wake !== undefined) Deferred.doneUnsafe(wake, Effect.void)
-        wake = undefined
+        awake()
         return Deferred.await(asked.answer)
       })
+    const again = Effect.sync(() => {
+      anew = true
+      if (putOff.length === 0) return
+      waiting.push(...putOff)
+      putOff = []
+      awake()
+    })
+    return { ask, again }
   })

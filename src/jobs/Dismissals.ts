@@ -6,6 +6,7 @@ import type { Database } from "../store/Database.ts"
 import { jsonRows } from "../store/JsonRows.ts"
 import { dropBlobs } from "./JobRows.ts"
 import { type JobId, JobUnknown } from "./Jobs.ts"
+import { noteSuccesses } from "./Quarantine.ts"
 import { Transaction } from "./Transaction.ts"
 
 const named = (ids: ReadonlyArray<string>) => ids.map((id) => ({ id }))
@@ -40,7 +41,7 @@ export const retry = (database: Database["Service"], job: JobId): Effect.Effect<
     const row = transaction.rows.get(job)
     if (row === undefined) return { result: false, news: [] }
     if (row.state !== "quarantined" && row.state !== "cancelled") return { result: true, news: [] }
-    yield* sql`UPDATE jobs SET forgiven = attempts, troubles = 0, reason = '', waiting = (${unfinishedNeeds(database, job)}),
+    yield* sql`UPDATE jobs SET forgiven = attempts, troubles = 0, success_at = NULL, reason = '', waiting = (${unfinishedNeeds(database, job)}),
       state = CASE WHEN (${unfinishedNeeds(database, job)}) = 0 THEN 'ready' ELSE 'blocked' END WHERE id = ${job}`
     transaction.noteReady()
     return { result: true, news: transaction.news }
@@ -59,15 +60,17 @@ export const forget = (database: Database["Service"], jobs: ReadonlyArray<JobId>
     const transaction = new Transaction(database)
     yield* transaction.hold(jobs)
     const given = jsonRows(sql, { id: "text" }, named(jobs))
-    const gone = yield* sql<{ id: string; input: string; output: string | null }>`DELETE FROM jobs
+    const gone = yield* sql<{ id: string; seq: number; input: string }>`DELETE FROM jobs
       WHERE id IN (SELECT given.id FROM ${given}) AND state IN ('done', 'cancelled', 'quarantined') AND NOT EXISTS (
         SELECT 1 FROM job_needs n JOIN jobs other ON other.id = n.job
         WHERE n.need = jobs.id AND other.state NOT IN ('done', 'cancelled') AND NOT (other.state = 'quarantined' AND other.id IN (SELECT given.id FROM ${given}))
-      ) RETURNING id, input, output`
+      ) RETURNING id, CAST(seq AS float8) AS seq, input`
     if (gone.length === 0) return { result: undefined, news: [] }
     const ids = jsonRows(sql, { id: "text" }, gone)
+    yield* noteSuccesses(sql, ids)
     yield* sql`DELETE FROM job_attempts WHERE job IN (SELECT given.id FROM ${ids})`
     yield* sql`DELETE FROM job_needs WHERE job IN (SELECT given.id FROM ${ids})`
-    yield* dropBlobs(sql, gone.flatMap(({ input, output }) => (output === null ? [input] : [input, output])))
+    yield* sql`DELETE FROM job_outputs WHERE seq IN (SELECT given.seq FROM ${jsonRows(sql, { seq: "int8" }, gone)})`
+    yield* dropBlobs(sql, gone.map(({ input }) => input))
     return { result: undefined, news: [["jobs-ended", ""]] }
   })).pipe(Effect.orDie)

@@ -2,7 +2,7 @@
  * This process as a host: what it holds, and what it hears about that.
  */
 import { randomUUID } from "node:crypto"
-import { Deferred, Effect, Fiber, PubSub, type Scope, Stream } from "effect"
+import { Effect, Fiber, PubSub, type Scope, Stream } from "effect"
 import type { Database } from "../store/Database.ts"
 import { heldBy, leaseKey } from "./Claims.ts"
 import { specColumns, type SpecRow, specOf } from "./JobRows.ts"
@@ -19,9 +19,8 @@ export interface HostNeeds {
   readonly database: Database["Service"]
   readonly ask: (request: Request) => Effect.Effect<Answer>
   readonly check: (spec: JobSpec, output: Uint8Array) => Effect.Effect<void, OutputInvalid>
-  /** Completes when jobs may have become ready after this was asked for. */
-  readonly readySince: () => Deferred.Deferred<void>
-  readonly noteReady: Effect.Effect<void>
+  /** Whoever waits for leases looks again. */
+  readonly lookAgain: Effect.Effect<void>
   /** Something changed that others in this process may want to show. */
   readonly noteChange: Effect.Effect<void>
   /** Something runs from now on. */
@@ -96,7 +95,7 @@ export class HostSession {
     if (standing === "superseded") this.superseded = true
     else yield* register(this.needs.database, this.record)
     yield* this.review
-    yield* this.needs.noteReady
+    yield* this.needs.lookAgain
   })
 
   /** Looks which of its leases have ended without it. */
@@ -118,14 +117,15 @@ export class HostSession {
     this.toTell = true
   }
 
-  private readonly ask = (most: number) =>
+  private readonly ask = (most: number, wanted: () => boolean) =>
     this.needs.ask({
       _tag: "Take",
       session: this.session,
       host: this.name,
       can: this.can,
       most,
-      holds: (lease) => this.held.has(leaseKey(lease))
+      holds: (lease) => this.held.has(leaseKey(lease)),
+      wanted
     }).pipe(
       Effect.map((answer) => answer as ReadonlyArray<Lease>),
       Effect.tap((leases) => {
@@ -137,19 +137,19 @@ export class HostSession {
     )
 
   /** What was taken for somebody who is no longer there to do it goes back. */
-  private readonly claim = (most: number) =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(Effect.forkIn(this.ask(most), this.needs.scope, { startImmediately: true }), (asked) =>
-        Effect.onInterrupt(restore(Fiber.join(asked)), () =>
-          Effect.forkIn(Effect.flatMap(Fiber.join(asked), (leases) => this.giveBack(leases)), this.needs.scope)))
-    )
-
   readonly take = (most: number): Effect.Effect<ReadonlyArray<Lease>> =>
-    Effect.suspend(() => {
-      if (this.draining || this.superseded) return Effect.never
-      const ready = this.needs.readySince()
-      return Effect.flatMap(this.claim(most), (leases) =>
-        leases.length > 0 ? Effect.succeed(leases) : Effect.andThen(Deferred.await(ready), this.take(most)))
+    Effect.uninterruptibleMask((restore) => {
+      let left = false
+      const wanted = () => !left && !this.draining && !this.superseded
+      if (!wanted()) return restore(Effect.never)
+      const { scope } = this.needs
+      return Effect.flatMap(Effect.forkIn(this.ask(most, wanted), scope, { startImmediately: true }), (asked) =>
+        restore(Effect.flatMap(Fiber.join(asked), (leases) => (leases.length > 0 ? Effect.succeed(leases) : Effect.never))).pipe(
+          Effect.onInterrupt(() => {
+            left = true
+            return Effect.forkIn(Effect.flatMap(Fiber.join(asked), (leases) => this.giveBack(leases)), scope)
+          })
+        ))
     })
 
   private readonly report = (lease: LeaseName, end: Report["end"]) =>

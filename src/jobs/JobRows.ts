@@ -45,26 +45,36 @@ export const hasEnded = (state: JobState): boolean => state === "done" || state 
 
 export const hashOf = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex")
 
+/**
+ * Many pieces of bytes as one parameter: a statement with one for each would be another statement for every number of them. One byte
+ * at least: SQLite's driver makes NULL of none.
+ */
+const together = (pieces: ReadonlyArray<Uint8Array>) => {
+  let at = 1
+  const places = pieces.map(({ length }) => {
+    const place = { at, length }
+    at += length
+    return place
+  })
+  return { bytes: Buffer.concat([...pieces, Buffer.alloc(1)]), places }
+}
+
 /** Keeps bytes, once for each time that they are given; the same ones are kept but once, and counted. */
 export const putBlobs = (sql: SqlClient.SqlClient, blobs: ReadonlyArray<{ readonly hash: string; readonly bytes: Uint8Array }>) => {
-  const places = new Map<string, { readonly hash: string; readonly at: number; readonly length: number; uses: number }>()
-  const parts: Array<Uint8Array> = []
-  let at = 1
-  for (const { bytes, hash } of [...blobs].sort((left, right) => (left.hash < right.hash ? -1 : 1))) {
-    const known = places.get(hash)
-    if (known !== undefined) known.uses++
-    else {
-      places.set(hash, { hash, at, length: bytes.length, uses: 1 })
-      parts.push(bytes)
-      at += bytes.length
-    }
-  }
-  // One parameter for all bytes: a statement with one for each would be another statement for every number of them. One byte at least:
-  // SQLite's driver makes NULL of none.
-  const together = Buffer.concat([...parts, Buffer.alloc(1)])
-  return sql`INSERT INTO blobs (hash, uses, bytes) SELECT given.hash, given.uses, substr(${together}, given.at, given.length)
-    FROM ${jsonRows(sql, { hash: "text", at: "int4", length: "int4", uses: "int4" }, [...places.values()])}
-    WHERE true ORDER BY given.hash ON CONFLICT (hash) DO UPDATE SET uses = blobs.uses + excluded.uses`.pipe(Effect.asVoid)
+  const distinct = [...Map.groupBy(blobs, ({ hash }) => hash)].sort(([left], [right]) => (left < right ? -1 : 1))
+  const { bytes, places } = together(distinct.map(([, same]) => same[0]!.bytes))
+  const rows = distinct.map(([hash, same], at) => ({ hash, ...places[at]!, uses: same.length }))
+  return sql`INSERT INTO blobs (hash, uses, bytes) SELECT given.hash, given.uses, substr(${bytes}, given.at, given.length)
+    FROM ${jsonRows(sql, { hash: "text", at: "int4", length: "int4", uses: "int4" }, rows)}
+    WHERE true ORDER BY given.hash ON CONFLICT (hash) DO UPDATE SET uses = blobs.uses + excluded.uses`
+}
+
+/** Keeps the outputs of jobs. */
+export const putOutputs = (sql: SqlClient.SqlClient, outputs: ReadonlyArray<{ readonly seq: number; readonly bytes: Uint8Array }>) => {
+  const { bytes, places } = together(outputs.map(({ bytes }) => bytes))
+  const rows = outputs.map(({ seq }, at) => ({ seq, ...places[at]! }))
+  return sql`INSERT INTO job_outputs (seq, bytes) SELECT given.seq, substr(${bytes}, given.at, given.length)
+    FROM ${jsonRows(sql, { seq: "int8", at: "int4", length: "int4" }, rows)}`
 }
 
 /** Lets go of bytes, once for each time that their hash is given. */

@@ -7,21 +7,24 @@ import { Migrator, SqlClient } from "effect/sql"
 const migrations = Migrator.fromRecord({
   "1_jobs": Effect.gen(function*() {
     const sql = yield* SqlClient.SqlClient
-    const [bytes, serial, time, strict] = sql.onDialectOrElse({
-      pg: () => ["bytea", "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "float8", ""],
-      orElse: () => ["BLOB", "INTEGER PRIMARY KEY AUTOINCREMENT", "REAL", " STRICT"]
+    const [bytes, number, serial, time, strict] = sql.onDialectOrElse({
+      pg: () => ["bytea", "bigint", "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "float8", ""],
+      orElse: () => ["BLOB", "INTEGER", "INTEGER PRIMARY KEY AUTOINCREMENT", "REAL", " STRICT"]
     }).map(sql.literal)
-    // Inputs and outputs by their SHA-256, with how many jobs they are of: each is sent once, and found by whoever needs it.
+    // Inputs by their SHA-256, with how many jobs and commands they are of: each is sent once, and found by whoever needs it.
     yield* sql`CREATE TABLE blobs (hash TEXT PRIMARY KEY, uses INTEGER NOT NULL, bytes ${bytes!} NOT NULL)${strict!}`
     yield* sql`CREATE TABLE jobs (
       seq ${serial!}, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, subject TEXT NOT NULL, size TEXT NOT NULL, proof_system TEXT NOT NULL,
-      cores INTEGER NOT NULL, memory INTEGER NOT NULL, priority INTEGER NOT NULL, needs TEXT NOT NULL, input TEXT NOT NULL, output TEXT,
+      cores INTEGER NOT NULL, memory INTEGER NOT NULL, priority INTEGER NOT NULL, needs TEXT NOT NULL, input TEXT NOT NULL,
       state TEXT NOT NULL, reason TEXT NOT NULL, submitted_at ${time!} NOT NULL,
       waiting INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, forgiven INTEGER NOT NULL DEFAULT 0, troubles INTEGER NOT NULL DEFAULT 0,
-      session TEXT, ended_by TEXT
+      success_at ${time!}, session TEXT, ended_by TEXT
     )${strict!}`
     yield* sql`CREATE INDEX jobs_ready ON jobs (priority DESC, seq) WHERE state = 'ready'`
     yield* sql`CREATE INDEX jobs_running ON jobs (session) WHERE state = 'running'`
+    yield* sql`CREATE INDEX jobs_troubled ON jobs (seq) WHERE troubles > 0 AND state IN ('blocked', 'ready', 'running')`
+    // By the job's number: so they are written one behind the other.
+    yield* sql`CREATE TABLE job_outputs (seq ${number!} PRIMARY KEY, bytes ${bytes!} NOT NULL)${strict!}`
     yield* sql`CREATE TABLE job_needs (need TEXT NOT NULL, job TEXT NOT NULL, PRIMARY KEY (need, job))${strict!}`
     yield* sql`CREATE INDEX job_needs_by_job ON job_needs (job)`
     yield* sql`CREATE TABLE job_attempts (

@@ -2,7 +2,7 @@
  * What hosts report about leases, as changes of the jobs. A report under a lease that has ended changes nothing, but a valid output
  * always counts (OC-5).
  */
-import { hasEnded, hashOf } from "./JobRows.ts"
+import { hasEnded } from "./JobRows.ts"
 import type { Transaction } from "./Transaction.ts"
 
 export interface Report {
@@ -26,9 +26,8 @@ export const applyReport = (transaction: Transaction, { attempt, end, job, sessi
   const holds = running && row.session === session && row.attempts === attempt
   switch (end._tag) {
     case "Done": {
-      const output = hashOf(end.output)
-      transaction.blobs.push({ hash: output, bytes: end.output })
-      const done = { state: "done", reason: "", output, ended_by: by } as const
+      transaction.outputs.push({ id: row.id, seq: row.seq, bytes: end.output })
+      const done = { state: "done", reason: "", ended_by: by } as const
       if (!running) transaction.change(row, done)
       else if (holds) transaction.endAttempt(row, "done", "", done)
       else {

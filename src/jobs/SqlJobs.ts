@@ -2,8 +2,9 @@
  * Jobs in a database, the same in an embedded one and in one that hosts share. Hosts take leases from the tables themselves: no
  * process stands between them, and none is missed.
  */
-import { Deferred, Effect, Layer, Option, PubSub, Queue, Stream } from "effect"
+import { Effect, Layer, Option, PubSub, Queue, Stream } from "effect"
 import { SqlClient } from "effect/sql"
+import { randomUUID } from "node:crypto"
 import { Database } from "../store/Database.ts"
 import { makeBatches } from "./Batches.ts"
 import { cancel, forget, retry } from "./Dismissals.ts"
@@ -32,23 +33,26 @@ export const layer: Layer.Layer<Jobs, never, Database | OutputCheck> = Layer.eff
     yield* database.read(migrateJobs).pipe(Effect.provideService(SqlClient.SqlClient, sql), Effect.orDie)
     const terms = (yield* LeaseTerms)[database.dialect]
 
-    const ask = yield* makeBatches((requests: ReadonlyArray<Request>): Effect.Effect<ReadonlyArray<Answer>> =>
-      Effect.tap(turn(database, requests), () => noteChange), { most: 1_024, weight: batchWeight, weigh })
+    const by = randomUUID()
+    const waiting = yield* makeWaiting(database)
+    const { again, ask } = yield* makeBatches<Request, Answer, never>((requests, putOff) => {
+      const done = requests.flatMap((request) => (request._tag === "Report" && request.end._tag === "Done" ? [request.job] : []))
+      return waiting.whileEnding(done, turn({ database, by, noteFresh: waiting.noteFresh }, requests, putOff)).pipe(
+        Effect.tap(() => noteChange),
+        Effect.map(({ answers }) => answers)
+      )
+    }, { most: 1_024, weight: batchWeight, weigh })
     const changed = yield* PubSub.sliding<undefined>(1)
     const noteChange = Effect.asVoid(PubSub.publish(changed, undefined))
-    const outcome = yield* makeWaiting(database)
 
     const hosts = new Set<HostSession>()
     const pulse = yield* makePulse(database, hosts, terms)
 
-    let ready = Deferred.makeUnsafe<void>()
-    const noteReady = Effect.sync(() => {
-      const former = ready
-      ready = Deferred.makeUnsafe()
-      Deferred.doneUnsafe(former, Effect.void)
-    })
     const becameReady = yield* database.news("jobs-ready")
-    yield* becameReady.pipe(Stream.runForEachArray(() => noteReady), Effect.forkScoped({ startImmediately: true }))
+    yield* becameReady.pipe(
+      Stream.runForEachArray((told) => (told.every((each) => each === by) ? Effect.void : again)),
+      Effect.forkScoped({ startImmediately: true })
+    )
 
     const revoked = yield* database.news("jobs-revoked")
     yield* revoked.pipe(
@@ -60,7 +64,7 @@ export const layer: Layer.Layer<Jobs, never, Database | OutputCheck> = Layer.eff
 
     const host = Effect.fn("Jobs.host")(function*({ can, name, session }: Parameters<Jobs["Service"]["host"]>[0]) {
       const needs = {
-        database, ask, check, noteReady, noteChange, scope, readySince: () => ready, noteRunning: pulse.noteRunning, expiry: terms.expiry
+        database, ask, check, lookAgain: again, noteChange, scope, noteRunning: pulse.noteRunning, expiry: terms.expiry
       }
       const one = new HostSession(needs, name, can, session, yield* PubSub.unbounded<Revocation>())
       const held = yield* Effect.acquireRelease(Effect.tap(one.open, () => Effect.sync(() => hosts.add(one))), () =>
@@ -92,15 +96,16 @@ export const layer: Layer.Layer<Jobs, never, Database | OutputCheck> = Layer.eff
       return Stream.concat(Stream.fromEffect(next), Stream.fromEffectRepeat(Effect.andThen(Effect.sleep(viewPause), next)))
     }))
 
-    const bytes = (column: "input" | "output", job: string) =>
-      database.read(sql<{ bytes: Uint8Array }>`SELECT b.bytes FROM jobs j JOIN blobs b ON b.hash = j.${sql.literal(column)} WHERE j.id = ${job}`).pipe(
+    const joined = { input: sql.literal("blobs b ON b.hash = j.input"), output: sql.literal("job_outputs b ON b.seq = j.seq") }
+    const bytes = (part: "input" | "output", job: string) =>
+      database.read(sql<{ bytes: Uint8Array }>`SELECT b.bytes FROM jobs j JOIN ${joined[part]} WHERE j.id = ${job}`).pipe(
         Effect.orDie,
         Effect.map(([row]) => Option.map(Option.fromNullishOr(row), (found) => found.bytes))
       )
 
     return Jobs.of({
       submit: Effect.fn("Jobs.submit")((jobs) => jobs.length === 0 ? Effect.void : Effect.asVoid(ask({ _tag: "Submit", jobs }))),
-      outcome: Effect.fn("Jobs.outcome")((job) => outcome(job)),
+      outcome: Effect.fn("Jobs.outcome")((job) => waiting.outcome(job)),
       cancel: Effect.fn("Jobs.cancel")((jobs, reason) => cancel(database, jobs, reason)),
       retry: Effect.fn("Jobs.retry")((job) => retry(database, job)),
       forget: Effect.fn("Jobs.forget")((jobs) => forget(database, jobs)),

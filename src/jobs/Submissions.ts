@@ -2,8 +2,10 @@
  * New jobs on record, and known ones that are wanted again.
  */
 import { Effect } from "effect"
+import type { Statement } from "effect/sql"
 import { jsonRows } from "../store/JsonRows.ts"
 import type { Database } from "../store/Database.ts"
+import { inOneTrip } from "../store/OneTrip.ts"
 import { hasEnded, hashOf, putBlobs } from "./JobRows.ts"
 import type { JobSpec, JobState } from "./Jobs.ts"
 import type { Transaction } from "./Transaction.ts"
@@ -14,8 +16,9 @@ const submissionLock = 0x6c69676e
 export const lockSubmissions = ({ dialect, sql }: Database["Service"]) =>
   dialect === "postgres" ? sql`SELECT pg_advisory_xact_lock(${submissionLock})` : Effect.void
 
-/** Puts jobs on record. Those that are known already, and what they all need, must be held by the transaction. */
-export const submit = Effect.fnUntraced(function*(transaction: Transaction, { now, sql }: Database["Service"], specs: ReadonlyArray<JobSpec>) {
+/** Puts jobs on record, and answers which were not known before. Those that are known already, and what they all need, must be held by the transaction. */
+export const submit = Effect.fnUntraced(function*(transaction: Transaction, database: Database["Service"], specs: ReadonlyArray<JobSpec>) {
+  const { now, sql } = database
   const wanted = new Map<string, JobSpec>()
   for (const spec of specs) {
     const known = wanted.get(spec.id)
@@ -38,7 +41,7 @@ export const submit = Effect.fnUntraced(function*(transaction: Transaction, { no
 
   if (fresh.length > 0) {
     const inputs = fresh.map(({ input }) => ({ hash: hashOf(input), bytes: input }))
-    yield* putBlobs(sql, inputs)
+    const writes: Array<Statement.Statement<unknown>> = [putBlobs(sql, inputs)]
     const rows = fresh.map((spec, at) => {
       const waiting = waitingFor(spec)
       const { id, kind, needs, priority, requires, size, subject } = spec
@@ -51,14 +54,16 @@ export const submit = Effect.fnUntraced(function*(transaction: Transaction, { no
       id: "text", kind: "text", subject: "text", size: "text", proof_system: "text", cores: "int4", memory: "int4", priority: "int4",
       needs: "text", input: "text", state: "text", waiting: "int4"
     } as const
-    yield* sql`INSERT INTO jobs (id, kind, subject, size, proof_system, cores, memory, priority, needs, input, state, waiting, reason, submitted_at)
+    writes.push(sql`INSERT INTO jobs (id, kind, subject, size, proof_system, cores, memory, priority, needs, input, state, waiting, reason, submitted_at)
       SELECT id, kind, subject, size, proof_system, cores, memory, priority, needs, input, state, waiting, '', ${yield* now}
-      FROM ${jsonRows(sql, columns, rows)} WHERE true ON CONFLICT (id) DO NOTHING`
+      FROM ${jsonRows(sql, columns, rows)} WHERE true ON CONFLICT (id) DO NOTHING`)
     const needs = fresh.flatMap((spec) => [...new Set(spec.needs)].map((need) => ({ job: spec.id, need })))
     if (needs.length > 0) {
-      yield* sql`INSERT INTO job_needs (need, job) SELECT given.need, given.job FROM ${jsonRows(sql, { job: "text", need: "text" }, needs)} WHERE true ON CONFLICT DO NOTHING`
+      writes.push(sql`INSERT INTO job_needs (need, job) SELECT given.need, given.job FROM ${jsonRows(sql, { job: "text", need: "text" }, needs)} WHERE true ON CONFLICT DO NOTHING`)
     }
-    if (rows.some(({ state }) => state === "ready")) transaction.noteReady()
+    yield* inOneTrip(database, writes)
+    const ready = new Set(rows.flatMap(({ id, state }) => (state === "ready" ? [id] : [])))
+    if (ready.size > 0) transaction.noteReady(fresh.filter(({ id }) => ready.has(id)))
   }
   if (wantedAgain.length > 0) {
     yield* sql`UPDATE jobs SET state = given.state, reason = '', waiting = given.waiting, priority = given.priority
@@ -68,4 +73,5 @@ export const submit = Effect.fnUntraced(function*(transaction: Transaction, { no
   if (sooner.length > 0) {
     yield* sql`UPDATE jobs SET priority = given.priority FROM ${jsonRows(sql, { id: "text", priority: "int4" }, sooner)} WHERE jobs.id = given.id`
   }
+  return fresh.map(({ id }) => id)
 })

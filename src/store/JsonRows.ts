@@ -3,7 +3,7 @@
  */
 import type { SqlClient, Statement } from "effect/sql"
 
-type ColumnType = "text" | "int4" | "float8"
+type ColumnType = "text" | "int4" | "int8" | "float8"
 
 type Row<Columns extends Record<string, ColumnType>> = {
   readonly [Name in keyof Columns]: (Columns[Name] extends "text" ? string : number) | null
