@@ -61,7 +61,7 @@ layer(Layer.merge(Postgres.layer, quietly), { excludeTestServices: true })("comm
     Effect.gen(function*() {
       const url = yield* freshDatabase
       const jobs = yield* connectJobs(url)
-      yield* proverHost(url, "a", { milliseconds: 400 })
+      yield* proverHost(url, "a", { milliseconds: 4_000 })
       const [one] = yield* jobSpecs(1)
       yield* jobs.submit([one!])
       yield* jobs.cancel([one!.id], "nobody needs it")

@@ -29,6 +29,10 @@ const program = Effect.gen(function*() {
         yield* jobs.submit([spec])
         say("submitted", spec.id)
       }
+      for (const { id } of chain(Number(submitted))) {
+        yield* jobs.outcome(id)
+        say("ended", id)
+      }
     }))
   }
   const work = Effect.gen(function*() {
