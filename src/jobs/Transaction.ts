@@ -135,8 +135,8 @@ export class Transaction {
       if (Option.isSome(why)) this.change(row, { state: "quarantined", reason: why.value })
     }
     if (this.changed.size > 0) writes.push(this.writeRows([...this.changed]))
-    yield* inOneTrip(this.database, writes)
-    if (this.done.length > 0) yield* this.unblock()
+    if (this.done.length === 0) yield* inOneTrip(this.database, writes)
+    else yield* this.unblock(yield* inOneTrip(this.database, writes, this.waitingForDone()))
   })
 
   private writeRows(rows: ReadonlyArray<Standing>) {
@@ -145,12 +145,17 @@ export class Transaction {
       FROM ${jsonRows(this.sql, columns, rows)} WHERE jobs.id = given.id`
   }
 
-  /** Those that waited for nothing but what was done are ready. In a statement of its own, it sees all who began to wait meanwhile. */
-  private readonly unblock = Effect.fnUntraced(function*(this: Transaction) {
-    const { database, sql } = this
+  /** Those that wait for what was done. As the jobs that they need are held before, it sees all who began to wait meanwhile. */
+  private waitingForDone() {
+    const { database, done, sql } = this
     const lock = sql.literal(database.dialect === "postgres" ? "ORDER BY j.seq FOR UPDATE OF j" : "")
-    const waiting = yield* sql<{ id: string }>`SELECT j.id FROM ${jsonRows(sql, { need: "text" }, this.done.map((need) => ({ need })))}
+    return sql<{ id: string }>`SELECT j.id FROM ${jsonRows(sql, { need: "text" }, done.map((need) => ({ need })))}
       JOIN job_needs n ON n.need = given.need JOIN jobs j ON j.id = n.job WHERE j.state = 'blocked' ${lock}`
+  }
+
+  /** Those that waited for nothing but what was done are ready. */
+  private readonly unblock = Effect.fnUntraced(function*(this: Transaction, waiting: ReadonlyArray<{ readonly id: string }>) {
+    const { sql } = this
     if (waiting.length === 0) return
     const counts = new Map<string, number>()
     for (const { id } of waiting) counts.set(id, (counts.get(id) ?? 0) + 1)
