@@ -83,10 +83,11 @@ const shown = (url: Redacted.Redacted<string>): string => {
 }
 
 /**
- * Sessions that a host leaves open within a transaction (it is stopped, or its network is gone) must not hold others up. And plans that
- * were made while a table was small must not read all of it when it is large.
+ * Sessions that a host leaves open within a transaction (it is stopped, or its network is gone) must not hold others up. Statements are
+ * short and always the same: each is planned once, never compiled, and a plan that was made while a table was small must not read all of
+ * it when it is large.
  */
-const session = { idle_in_transaction_session_timeout: "2s", enable_seqscan: "off" }
+const session = { idle_in_transaction_session_timeout: "2s", enable_seqscan: "off", plan_cache_mode: "force_generic_plan", jit: "off" }
 
 const connect = (url: Redacted.Redacted<string>) =>
   Effect.gen(function*() {
