@@ -8,7 +8,7 @@ import { Address, toAddress } from "../domain/Hash.ts"
 import { identityBytes, identityFrom, loadIdentity } from "../gossip/libp2p/Identity.ts"
 import { ProvingHost } from "../jobs/ProvingWorker.ts"
 import { awaitDeployment, RpcFile, rpcFile } from "../node/Node.ts"
-import { type ClusterConfig, type HostRole, isDatabaseUrl, type NodeConfig, type ProvingConfig } from "../node/NodeConfig.ts"
+import { type ClusterConfig, type HostRole, type NodeConfig, type ProvingConfig } from "../node/NodeConfig.ts"
 import { type Costs, NodeRpcs, NodeService, setCosts } from "../node/NodeService.ts"
 import { KeysForeign, l1Port, ledgerPort, peersPort, provingSystem, readL1Key, roleOptions } from "../node/Ports.ts"
 import { ProofSystem } from "../proofs/ProofSystem.ts"
@@ -128,7 +128,7 @@ const settingsOf = Effect.fnUntraced(function*({ data, l1, proving }: NodeConfig
   return {
     ...cluster,
     data,
-    database: isDatabaseUrl(database) ? Secret.make(database) : yield* readPrivateFile(database),
+    database: PostgresDatabase.isDatabaseUrl(database) ? Secret.make(database) : yield* readPrivateFile(database),
     proving,
     l1KeyFile: l1.keyFile
   } satisfies HostSettings

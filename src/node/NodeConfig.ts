@@ -14,6 +14,7 @@ import { PriceRule } from "../domain/ProverPrice.ts"
 import { JobSize } from "../jobs/Jobs.ts"
 import { defaultBigFrom } from "../jobs/ProofJobs.ts"
 import { Address as SocketAddress } from "../rpc/SecureSocket.ts"
+import { isDatabaseUrl } from "../store/PostgresDatabase.ts"
 
 const natural = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))
 const amount = Schema.BigIntFromString.check(Schema.isGreaterThanOrEqualToBigInt(0n))
@@ -138,9 +139,6 @@ export const ClusterConfig = Schema.Struct({
   drainWithin: defaulting(duration, Duration.seconds(30))
 })
 export type ClusterConfig = typeof ClusterConfig.Type
-
-/** The way to a database file, where it is no address. */
-export const isDatabaseUrl = (text: string): boolean => /^postgres(ql)?:\/\//.test(text)
 
 export class NodeConfig extends Schema.Class<NodeConfig>("lignum/NodeConfig")({
   /** Folder of everything that must survive. */

@@ -71,6 +71,9 @@ const wayOut = (error: SqlError.SqlError): string => {
   return `${error.message}${code === undefined ? "" : ` (${code})`}`
 }
 
+/** Whether a text is the address of a database, and not the name of a file. */
+export const isDatabaseUrl = (text: string): boolean => /^postgres(ql)?:\/\//.test(text)
+
 /** An URL as it may be shown. */
 const shown = (url: Redacted.Redacted<string>): string => {
   try {
@@ -91,7 +94,7 @@ const session = { idle_in_transaction_session_timeout: "2s", enable_seqscan: "of
 
 const connect = (url: Redacted.Redacted<string>) =>
   Effect.gen(function*() {
-    if (!/^postgres(ql)?:\/\//.test(Redacted.value(url))) {
+    if (!isDatabaseUrl(Redacted.value(url))) {
       return yield* new DatabaseUnusable({ url: shown(url), reason: "it must be a URL like postgres://user:password@host:5432/name" })
     }
     const client = yield* PgClient.make({

@@ -2,7 +2,7 @@
 import { Context, Duration, Effect } from "effect"
 import { L1 } from "../../l1/L1.ts"
 import { seededRandom } from "../../ledger/SeededRandom.ts"
-import { followHosts, onThreeHosts, seeNothingLostOrTwice } from "./hosts.ts"
+import { followHosts, onThreeHosts, seeFirstUpdate, seeNothingLostOrTwice } from "./hosts.ts"
 import { eventually, isA, OutcomeContradicted, type Scenario } from "./Scenario.ts"
 
 /** Longer than the locks and leases of a host last: when it goes on, others have its roles and its jobs. */
@@ -22,11 +22,7 @@ export const hostChaos: Scenario = {
     if (postgres === undefined) return yield* new OutcomeContradicted({ reason: "the database is not this process's to crash: leave --postgres away" })
     const random = seededRandom("host-chaos", devnet.config.ledger.seed)
     const hosts = yield* followHosts(stage)
-    const names = yield* see("three hosts take work, and the first update comes", Effect.gen(function*() {
-      const names = yield* hosts.alive(["host-1", "host-2", "host-3"])
-      const update = yield* onL1((events) => events.find(isA("StateUpdated")))
-      return [names, { hosts: names.join(" "), update: update.at.transaction }] as const
-    }))
+    const names = yield* seeFirstUpdate(stage, hosts)
     const prover = eventually(hosts.jobs.changes, ({ hosts }) => hosts.find(({ running }) => running.length > 0)?.name)
     const settler = Effect.map(eventually(hosts.holder("settler"), (found) => found), ({ host }) => host)
     const struck = new Set<string>()

@@ -2,7 +2,7 @@
 import { Context, Duration, Effect } from "effect"
 import { L1 } from "../../l1/L1.ts"
 import { seededRandom } from "../../ledger/SeededRandom.ts"
-import { followHosts, onThreeHosts, seeNothingLostOrTwice } from "./hosts.ts"
+import { followHosts, onThreeHosts, seeFirstUpdate, seeNothingLostOrTwice } from "./hosts.ts"
 import { eventually, isA, mustHold, type Scenario } from "./Scenario.ts"
 
 /** A proof that is further than this may be done before its host is dead. */
@@ -17,11 +17,7 @@ export const hostLoss: Scenario = {
     const { devnet, onL1, see } = stage
     const random = seededRandom("host-loss", devnet.config.ledger.seed)
     const hosts = yield* followHosts(stage)
-    const names = yield* see("three hosts take work, and the first update comes", Effect.gen(function*() {
-      const names = yield* hosts.alive(["host-1", "host-2", "host-3"])
-      const update = yield* onL1((events) => events.find(isA("StateUpdated")))
-      return [names, { hosts: names.join(" "), update: update.at.transaction }] as const
-    }))
+    const names = yield* seeFirstUpdate(stage, hosts)
 
     const killed = yield* Effect.scoped(Effect.gen(function*() {
       const killed = yield* see("the host that proves a block and the host of the settler are killed", Effect.gen(function*() {

@@ -59,6 +59,14 @@ export const followHosts = Effect.fnUntraced(function*({ devnet }: Stage) {
 
 export type FollowedHosts = Effect.Success<ReturnType<typeof followHosts>>
 
+/** All hosts are there before anything happens to one. Answers their names. */
+export const seeFirstUpdate = ({ onL1, see }: Stage, { alive }: FollowedHosts) =>
+  see("three hosts take work, and the first update comes", Effect.gen(function*() {
+    const names = yield* alive(["host-1", "host-2", "host-3"])
+    const update = yield* onL1((events) => events.find(isA("StateUpdated")))
+    return [names, { hosts: names.join(" "), update: update.at.transaction }] as const
+  }))
+
 /** Everything that an account sent, as L1 executed it. */
 const executedFrom = ({ devnet: { deployment, url } }: Stage, account: string) =>
   onL1Step("reading what the operator sent", async () => {

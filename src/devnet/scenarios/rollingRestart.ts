@@ -1,7 +1,7 @@
 /** ND-3: every host of an operator is stopped in order and started again, one after the other. */
 import { Clock, Duration, Effect } from "effect"
-import { followHosts, onThreeHosts, seeNothingLostOrTwice } from "./hosts.ts"
-import { eventually, isA, mustHold, type Scenario } from "./Scenario.ts"
+import { followHosts, onThreeHosts, seeFirstUpdate, seeNothingLostOrTwice } from "./hosts.ts"
+import { eventually, mustHold, type Scenario } from "./Scenario.ts"
 
 /** What a host may take to hand its roles over and to finish what it proves, or to give it back. */
 const bound = Duration.seconds(30)
@@ -12,13 +12,9 @@ export const rollingRestart: Scenario = {
   within: Duration.minutes(6),
   configure: onThreeHosts,
   play: Effect.fnUntraced(function*(stage) {
-    const { onL1, see } = stage
+    const { see } = stage
     const hosts = yield* followHosts(stage)
-    const names = yield* see("three hosts take work, and the first update comes", Effect.gen(function*() {
-      const names = yield* hosts.alive(["host-1", "host-2", "host-3"])
-      const update = yield* onL1((events) => events.find(isA("StateUpdated")))
-      return [names, { hosts: names.join(" "), update: update.at.transaction }] as const
-    }))
+    const names = yield* seeFirstUpdate(stage, hosts)
     for (const name of names) {
       yield* Effect.scoped(see(`${name} is stopped while it proves, and ends well within ${Duration.format(bound)}`, Effect.gen(function*() {
         const job = yield* eventually(hosts.jobs.changes, ({ hosts }) => hosts.find((host) => host.name === name)?.running[0]?.job)
