@@ -4,17 +4,12 @@
  */
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Duration, Effect, Layer, Redacted, Schema } from "effect"
-import { ProverGas } from "../../src/domain/Amount.ts"
 import { defaultParameters } from "../../src/domain/ProtocolParameters.ts"
 import { plainLine, toStderr, withLog } from "../../src/cli/log.ts"
 import { startHost } from "../../src/cluster/startHost.ts"
 import { ProofSystem } from "../../src/proofs/ProofSystem.ts"
-import { FeeOptions } from "../../src/roles/FeeController.ts"
-import { SettlerOptions } from "../../src/roles/Settler.ts"
-import * as ModelL1 from "../../src/simulation/ModelL1.ts"
-import { defaultModelLedger } from "../../src/simulation/ModelLedger.ts"
 import * as ModelProofs from "../../src/simulation/ModelProofs.ts"
-import { layer as modelRollup, simulatedAccount } from "../../src/simulation/Simulation.ts"
+import { layer as modelRollup, operatorPorts, simulatedAccount } from "../../src/simulation/Simulation.ts"
 import { HostOptions, HostSays } from "./HostProtocol.ts"
 
 const say = (line: typeof HostSays.Type) => Effect.sync(() => void process.stdout.write(`${Schema.encodeSync(HostSays)(line)}\n`))
@@ -34,20 +29,7 @@ const proofs = (milliseconds: number) =>
       }))
   ).pipe(Layer.provide(ModelProofs.layer({ capacity: 1, blockTime: () => Duration.millis(milliseconds) })))
 
-const controlPorts = Layer.mergeAll(
-  ModelL1.layer(simulatedAccount(1)),
-  Layer.succeed(SettlerOptions, {
-    blocksPerUpdate: 1,
-    maxBlocks: 16,
-    patience: "30 minutes",
-    parameters: defaultParameters,
-    maxFeePerGas: 10n ** 9n,
-    profitableOnly: false,
-    replaceAfter: "2 minutes",
-    confirmations: 1
-  }),
-  Layer.succeed(FeeOptions, { rule: defaultModelLedger.price, blockGas: ProverGas.make(32_000n) })
-).pipe(Layer.provideMerge(modelRollup({ seed: "bench", ledger: { length: 0 } })))
+const controlPorts = operatorPorts(simulatedAccount(1), defaultParameters).pipe(Layer.provideMerge(modelRollup({ seed: "bench", ledger: { length: 0 } })))
 
 // When whoever started it is gone, so is the database: nothing can be ended in order.
 process.stdin.resume().once("close", () => process.exit(1))

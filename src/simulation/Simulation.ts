@@ -150,6 +150,14 @@ const settlingBy = (parameters: ProtocolParameters): SettlerOptions => ({
   confirmations: 1
 })
 
+/** What control roles of an operator stand on, beside the rollup: its own sight of L1, and its decisions. */
+export const operatorPorts = (account: Address, parameters: ProtocolParameters, { fees, settling }: Pick<OperatorOptions, "fees" | "settling"> = {}) =>
+  Layer.mergeAll(
+    l1Layer(account),
+    Layer.succeed(SettlerOptions, { ...settlingBy(parameters), ...settling }),
+    Layer.succeed(FeeOptions, { rule: defaultModelLedger.price, blockGas: ProverGas.make(32_000n), ...fees })
+  )
+
 /** Sets an operator up; its node is not started yet. */
 export const makeOperator = Effect.fnUntraced(function*(
   options: OperatorOptions
@@ -161,10 +169,8 @@ export const makeOperator = Effect.fnUntraced(function*(
   const ports: Layer.Layer<
     L1 | ModelLine | LedgerSource | ProofSystem | ModelProver | Store | Jobs | OutputCheck | SettlerOptions | FeeOptions | RoleTransport
   > = Layer.mergeAll(
-    l1Layer(account),
+    operatorPorts(account, parameters, options),
     Layer.provideMerge(Layer.orDie(embeddedStore(":memory:")), proofsLayer({ seed: name, ...options.proofs })),
-    Layer.succeed(SettlerOptions, { ...settlingBy(parameters), ...options.settling }),
-    Layer.succeed(FeeOptions, { rule: defaultModelLedger.price, blockGas: ProverGas.make(32_000n), ...options.fees }),
     MemoryTransport.layer
   ).pipe(Layer.provideMerge(Layer.succeedContext(shared)))
   const context = yield* Layer.build(ports)

@@ -11,37 +11,22 @@ import { Deployment } from "../../src/l1/Deploy.ts"
 import { DevnetLedgerConfig } from "../../src/ledger/DevnetLedgerConfig.ts"
 import { NodeConfig, WorkConfig } from "../../src/node/NodeConfig.ts"
 import { connectRoles } from "../../src/node/ProverNode.ts"
-import { FeeController, FeeOptions } from "../../src/roles/FeeController.ts"
+import { FeeController } from "../../src/roles/FeeController.ts"
 import { ProverPool } from "../../src/roles/ProverPool.ts"
 import { RewardAuditor } from "../../src/roles/RewardAuditor.ts"
-import { Settler, SettlerOptions } from "../../src/roles/Settler.ts"
+import { Settler } from "../../src/roles/Settler.ts"
 import { TreePlanner } from "../../src/roles/TreePlanner.ts"
 import { roleNames } from "../../src/rpc/RoleTransport.ts"
 import { Database } from "../../src/store/Database.ts"
-import * as ModelL1 from "../../src/simulation/ModelL1.ts"
-import { defaultModelLedger } from "../../src/simulation/ModelLedger.ts"
 import * as ModelProofs from "../../src/simulation/ModelProofs.ts"
-import { layer as modelRollup, simulatedAccount } from "../../src/simulation/Simulation.ts"
+import { layer as modelRollup, operatorPorts, simulatedAccount } from "../../src/simulation/Simulation.ts"
 import * as PostgresDatabase from "../../src/store/PostgresDatabase.ts"
 import { RoleLeases } from "../../src/store/RoleLeases.ts"
 import { lignum } from "../e2e/lignum.ts"
 import { freshDatabase, Postgres } from "../postgres.ts"
 import { loopback, quietly, secret } from "./hosts.ts"
 
-const ports = Layer.mergeAll(
-  ModelL1.layer(simulatedAccount(1)),
-  Layer.succeed(SettlerOptions, {
-    blocksPerUpdate: 1,
-    maxBlocks: 16,
-    patience: "30 minutes",
-    parameters: defaultParameters,
-    maxFeePerGas: 10n ** 9n,
-    profitableOnly: false,
-    replaceAfter: "2 minutes",
-    confirmations: 1
-  }),
-  Layer.succeed(FeeOptions, { rule: defaultModelLedger.price, blockGas: ProverGas.make(32_000n) })
-).pipe(Layer.provideMerge(modelRollup({ seed: "hosts", ledger: { length: 2, blockTime: Duration.millis(200) } })))
+const ports = operatorPorts(simulatedAccount(1), defaultParameters).pipe(Layer.provideMerge(modelRollup({ seed: "hosts", ledger: { length: 2, blockTime: Duration.millis(200) } })))
 
 const controlHost = Effect.fnUntraced(function*(url: Redacted.Redacted<string>, name: string) {
   const scope = yield* Scope.fork(yield* Effect.scope)
