@@ -3,17 +3,15 @@
  */
 import { Context, Deferred, type Duration, Effect, Fiber, Layer, type Redacted, type Scope } from "effect"
 import type { ProofGossip } from "../gossip/ProofGossip.ts"
-import type { Jobs } from "../jobs/Jobs.ts"
 import { proofCheck } from "../jobs/ProofJobs.ts"
-import { ProvingHost, ProvingWorker } from "../jobs/ProvingWorker.ts"
+import { ProvingHost, type ProvingWorker } from "../jobs/ProvingWorker.ts"
 import * as SqlJobs from "../jobs/SqlJobs.ts"
 import type { L1 } from "../l1/L1.ts"
 import type { LedgerSource } from "../ledger/LedgerSource.ts"
-import { connectRoles, type NodePorts, roleChildren, type Roles, type RoleSurroundings, roleSurroundings, supervision } from "../node/ProverNode.ts"
+import { connectRoles, type NodePorts, provingWorker, roleChildren, type Roles, type RoleSurroundings, roleSurroundings, supervision } from "../node/ProverNode.ts"
 import { type Child, type RestartLimitReached, supervise } from "../node/Supervisor.ts"
 import { ProofSystem } from "../proofs/ProofSystem.ts"
 import type { FeeOptions } from "../roles/FeeController.ts"
-import { RoleFibers } from "../roles/RoleFibers.ts"
 import type { SettlerOptions } from "../roles/Settler.ts"
 import type { RoleTransport } from "../rpc/RoleTransport.ts"
 import type { Address, ListenFailed, Secret } from "../rpc/SecureSocket.ts"
@@ -83,14 +81,7 @@ export type HostPorts = Effect.Success<ReturnType<typeof openDatabase>> extends 
 /** The proving worker, supervised; `drain` ends when it has nothing in hand any more. */
 const startWorker = Effect.fnUntraced(function*(drainWithin: Duration.Input) {
   let present: ProvingWorker["Service"] | undefined
-  const child: Child<Jobs | ProofSystem> = {
-    name: "proving-worker",
-    start: Effect.map(Layer.build(Layer.provideMerge(ProvingWorker.layer, RoleFibers.layer)), (built) => {
-      present = Context.get(built, ProvingWorker)
-      return Context.get(built, RoleFibers).failure
-    })
-  }
-  const { run } = yield* supervise([child], supervision)
+  const { run } = yield* supervise([provingWorker((worker) => void (present = worker))], supervision)
   return { run, drain: Effect.suspend(() => present?.drain(drainWithin) ?? Effect.void) }
 })
 

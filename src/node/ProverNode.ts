@@ -79,11 +79,18 @@ const child = <Self, R>(
   ) as Child<Exclude<R, RoleFibers> | RoleTransport>["start"]
 })
 
-/** The host's proving worker as a child: no role, but what the pool's jobs are done by. */
-const provingWorker: Child<Jobs | ProofSystem> = {
+/**
+ * The host's proving worker as a child: no role, but what the pool's jobs are done by.
+ *
+ * @param onStart is given the worker each time that it starts
+ */
+export const provingWorker = (onStart: (worker: ProvingWorker["Service"]) => void = () => {}): Child<Jobs | ProofSystem> => ({
   name: "proving-worker",
-  start: Effect.map(Layer.build(Layer.provideMerge(ProvingWorker.layer, RoleFibers.layer)), (built) => Context.get(built, RoleFibers).failure)
-}
+  start: Effect.map(Layer.build(Layer.provideMerge(ProvingWorker.layer, RoleFibers.layer)), (built) => {
+    onStart(Context.get(built, ProvingWorker))
+    return Context.get(built, RoleFibers).failure
+  })
+})
 
 /** Below the roles, so that none of them takes it along when it fails: all that matters of it is in the store. */
 const outbox: Layer.Layer<Outbox, never, L1 | Store | SettlerOptions> = Outbox.layer.pipe(
@@ -124,4 +131,4 @@ export const startRoles = (
   options: SupervisorOptions = supervision
 ): Effect.Effect<Supervisor, never, NodePorts | RoleTransport | Scope.Scope> =>
   Effect.flatMap(roleSurroundings, (surroundings) =>
-    supervise<NodePorts | RoleSurroundings | RoleTransport>([provingWorker, ...roleChildren], options).pipe(Effect.provideContext(surroundings)))
+    supervise<NodePorts | RoleSurroundings | RoleTransport>([provingWorker(), ...roleChildren], options).pipe(Effect.provideContext(surroundings)))
