@@ -2,7 +2,7 @@
  * What a host's end costs: three hosts of one operator, each a process, over a real Postgres. The one that runs a job is killed, or told
  * to stop, and the time until the same job runs elsewhere is taken; and until another has the settler, where it had that.
  */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect, Option, Schedule } from "effect"
 import { seededRandom } from "../src/ledger/SeededRandom.ts"
 import type { RoleLeases } from "../src/store/RoleLeases.ts"

@@ -1,7 +1,7 @@
 /**
  * What settlement costs on L1: real proofs and certificates, on a real chain, through the node's own L1 port.
  */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect, Layer, Redacted } from "effect"
 import { privateKeyToAddress } from "viem/accounts"
 import { l1Accounts } from "../src/devnet/Chain.ts"

@@ -2,7 +2,7 @@
  * Durable jobs: how long it takes from a job that is done to one that needed it and runs, and how many jobs a second go from their
  * submission to their output in the submitter's hands. On SQLite in one process; on Postgres with the worker in a second process.
  */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Deferred, Effect, FileSystem, Layer, Redacted } from "effect"
 import { once } from "node:events"
 import { chmodSync } from "node:fs"

@@ -2,7 +2,7 @@
  * How proving scales with hosts: 1 to 16 processes of one operator, each of which proves one block at a time, in two seconds of waiting.
  * What is measured is everything around that: submitting, placing, leasing, reporting and accepting, over one Postgres.
  */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect, Queue } from "effect"
 import { type Cluster, startCluster } from "./cluster/Cluster.ts"
 import { type Bench, type BenchOptions, type Measurements, median } from "./Report.ts"

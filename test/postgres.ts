@@ -1,7 +1,7 @@
 /**
  * A real Postgres for the tests of a file, with a database of its own for each test.
  */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { PgClient } from "@effect/sql-pg"
 import { Context, Effect, FileSystem, Layer, Redacted, type Scope } from "effect"
 import { chmodSync } from "node:fs"

@@ -2,7 +2,8 @@
  * A host of a cluster as a process of its own, with proofs that take time and no work: what `lignum node` is, but for its proofs and
  * for L1. Started by `Cluster.ts`, it says on standard output when it runs, and when it begins a proof.
  */
-import { NodeRuntime, NodeServices } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Duration, Effect, Layer, Redacted, Schema } from "effect"
 import { defaultParameters } from "../../src/domain/ProtocolParameters.ts"
 import { plainLine, toStderr, withLog } from "../../src/cli/log.ts"

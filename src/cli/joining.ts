@@ -5,8 +5,8 @@ import { Duration, Effect, Option, Redacted, Schema } from "effect"
 import { Flag } from "effect/cli"
 import { hostname } from "node:os"
 import { resolve } from "node:path"
-import { HostUnfit, type HostSettings } from "../cluster/OperatorHost.ts"
-import { defaultDevnet } from "../devnet/DevnetConfig.ts"
+import { HostUnfit, type HostSettings } from "../cluster/HostSettings.ts"
+import { devnetKeysDirectory } from "../proofs/CircuitManifest.ts"
 import { readPrivateFile } from "../rpc/PrivateFile.ts"
 import type { Address } from "../rpc/SecureSocket.ts"
 
@@ -33,7 +33,7 @@ export const joining = {
     Flag.withDescription("Folder in which rpc.json says where it listens, for as long as it runs (default: nowhere)"),
     Flag.optional
   ),
-  keys: Flag.String("keys").pipe(Flag.withDescription(`Folder of the proving keys (default ${defaultDevnet.keys})`), Flag.optional),
+  keys: Flag.String("keys").pipe(Flag.withDescription(`Folder of the proving keys (default ${devnetKeysDirectory})`), Flag.optional),
   workers: Flag.Int("workers").pipe(Flag.withSchema(count), Flag.withDescription("Proofs at once (default 1)"), Flag.optional),
   niceness: Flag.Int("niceness").pipe(
     Flag.withSchema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 19 }))),
@@ -98,7 +98,7 @@ export const settingsOf = Effect.fnUntraced(function*(given: Joining) {
     listen: placeOf(Option.getOrElse(given.listen, () => "127.0.0.1:0")),
     advertise: Option.getOrUndefined(given.advertise),
     proving: {
-      keys: resolve(Option.getOrElse(given.keys, () => defaultDevnet.keys)),
+      keys: resolve(Option.getOrElse(given.keys, () => devnetKeysDirectory)),
       workers: Option.getOrElse(given.workers, () => 1),
       niceness: Option.getOrElse(given.niceness, () => 0)
     },

@@ -3,9 +3,7 @@
  */
 import { Duration, Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
-import { HostUnfit, joinOperator, startFirstHost } from "../cluster/OperatorHost.ts"
-import { startNode } from "../node/Node.ts"
-import { readNodeConfig } from "../node/NodeConfig.ts"
+import { HostUnfit } from "../cluster/HostSettings.ts"
 import { isJoining, joining, settingsOf } from "./joining.ts"
 import { plainLine, toStderr, withLog } from "./log.ts"
 
@@ -36,12 +34,16 @@ const boundStop = (drainWithin: Duration.Duration) =>
 
 /** Starts what is asked for; answers what never ends well. */
 const start = Effect.fnUntraced(function*({ config, ...given }: { readonly config: Option.Option<string> } & Parameters<typeof settingsOf>[0]) {
+  // A refused flag need not wait for all of the node to be loaded.
+  const load = Effect.promise(() => Promise.all([import("../cluster/OperatorHost.ts"), import("../node/Node.ts"), import("../node/NodeConfig.ts")]))
   if (Option.isNone(config)) {
     const settings = yield* settingsOf(given)
     yield* boundStop(settings.drainWithin)
+    const [{ joinOperator }] = yield* load
     return (yield* joinOperator(settings)).run
   }
   if (isJoining(given)) return yield* new HostUnfit({ reason: "with --config, the configuration says all that the other flags would: put it there" })
+  const [{ startFirstHost }, { startNode }, { readNodeConfig }] = yield* load
   const told = yield* readNodeConfig(config.value)
   if (told.cluster === undefined) return (yield* startNode(told)).supervisor.run
   yield* boundStop(told.cluster.drainWithin)

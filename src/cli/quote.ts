@@ -3,8 +3,8 @@
  */
 import { Console, Effect, Option, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
-import { ether } from "../devnet/PlainView.ts"
 import { ProverGas } from "../domain/Amount.ts"
+import { ether } from "../domain/Ether.ts"
 import { Quote } from "../domain/Quote.ts"
 import { FeeControllerRpcs } from "../roles/FeeController.ts"
 import { knock } from "../rpc/HttpDoor.ts"

@@ -1,14 +1,15 @@
 /**
  * `lignum node` as a host of an operator: what is its own comes from its configuration or from flags, all else from the database.
  */
-import { Context, Effect, FileSystem, Layer, type Redacted, Redacted as Secret, Runtime, Schema, Stream } from "effect"
+import { Context, Effect, FileSystem, Layer, type Redacted, Redacted as Secret, Schema, Stream } from "effect"
 import { join } from "node:path"
 import { privateKeyToAccount } from "viem/accounts"
 import { Address, toAddress } from "../domain/Hash.ts"
 import { identityBytes, identityFrom, loadIdentity } from "../gossip/libp2p/Identity.ts"
 import { ProvingHost } from "../jobs/ProvingWorker.ts"
-import { awaitDeployment, RpcFile, rpcFile } from "../node/Node.ts"
-import { type ClusterConfig, type HostRole, type NodeConfig, type ProvingConfig } from "../node/NodeConfig.ts"
+import { awaitDeployment } from "../node/Node.ts"
+import { type ClusterConfig, type HostRole, type NodeConfig } from "../node/NodeConfig.ts"
+import { RpcFile, rpcFile } from "../node/NodeFiles.ts"
 import { type Costs, NodeRpcs, NodeService, setCosts } from "../node/NodeService.ts"
 import { KeysForeign, l1Port, ledgerPort, peersPort, provingSystem, readL1Key, roleOptions } from "../node/Ports.ts"
 import { ProofSystem } from "../proofs/ProofSystem.ts"
@@ -20,30 +21,10 @@ import { serveRole } from "../rpc/RoleService.ts"
 import { readSecret } from "../rpc/SecureSocket.ts"
 import { Database } from "../store/Database.ts"
 import * as PostgresDatabase from "../store/PostgresDatabase.ts"
+import { type HostSettings, HostUnfit } from "./HostSettings.ts"
 import { RoleStatus } from "./RoleStatus.ts"
 import * as SharedConfig from "./SharedConfig.ts"
 import { type ControlChild, startHost } from "./startHost.ts"
-
-/** What is a host's own. */
-export interface HostSettings extends Pick<ClusterConfig, "name" | "listen" | "roles" | "cores" | "memory" | "sizes" | "drainWithin"> {
-  readonly database: Redacted.Redacted<string>
-  /** The host that others reach it by, where that is not the one that it listens at. */
-  readonly advertise?: string | undefined
-  /** Folder in which it says where it listens, for as long as it runs; nowhere if not given. */
-  readonly data: string | undefined
-  readonly proving: Omit<typeof ProvingConfig.Type, "bigFrom">
-  /** File of the key of the operator's L1 account, which control roles need. */
-  readonly l1KeyFile: string | undefined
-}
-
-/** A host cannot be what it is told to be. Nothing was changed; the message says what to do about it. */
-export class HostUnfit extends Schema.TaggedError<HostUnfit>()("HostUnfit", { reason: Schema.String }) {
-  override readonly [Runtime.errorExitCode] = 2
-
-  override get message() {
-    return this.reason
-  }
-}
 
 const has = ({ roles }: HostSettings, role: HostRole): boolean => roles.includes(role)
 

@@ -5,7 +5,7 @@
  * Shards decide where things run, never whether they may: two hosts can take themselves for the owner of one shard for a moment, so
  * whatever runs on a shard is guarded by the database (ND-3).
  */
-import { NodeCrypto } from "@effect/platform-node"
+import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import { Duration, Effect, Layer, Option } from "effect"
 import { type MessageStorage, RunnerAddress, RunnerHealth, RunnerServer, Runners, ShardingConfig, type Sharding, SqlMessageStorage, SqlRunnerStorage } from "effect/cluster"
 import { RpcSerialization, RpcServer } from "effect/rpc"

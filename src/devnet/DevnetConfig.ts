@@ -7,7 +7,7 @@ import type { Header } from "../domain/Block.ts"
 import { defaultParameters, ProtocolParameters, scaleTime } from "../domain/ProtocolParameters.ts"
 import type { SettlementGas } from "../domain/Quote.ts"
 import { DevnetLedgerConfig } from "../ledger/DevnetLedgerConfig.ts"
-import { devnetKeysDirectory } from "../proofs/CircuitKeys.ts"
+import { devnetKeysDirectory } from "../proofs/CircuitManifest.ts"
 
 /** What the operator of a prover node decides. */
 export interface OperatorPolicy {

@@ -3,10 +3,11 @@
  */
 import { styleText } from "node:util"
 import sliceAnsi from "slice-ansi"
+import { ether } from "../domain/Ether.ts"
 import type { ChildStatus } from "../node/Supervisor.ts"
 import type { RunningProof } from "../roles/ProverPool.ts"
 import { furthestPlanner, leavesOf, nameOf, type OperatorPicture, type Picture } from "./Feed.ts"
-import { ether, grouped } from "./PlainView.ts"
+import { grouped } from "./PlainView.ts"
 
 export interface Frame {
   readonly title: string

@@ -1,12 +1,9 @@
 /**
  * A devnet in plain lines, for logs and pipes: one line per thing that happened.
  */
-import { formatEther } from "viem"
+import { ether } from "../domain/Ether.ts"
 import { furthestPlanner, leavesOf, nameOf, type News, type OperatorNews, type OperatorPicture, type Picture } from "./Feed.ts"
 import type { SettledUpdate } from "./Report.ts"
-
-/** An amount of wei in ether, for people. */
-export const ether = (wei: bigint): string => `${formatEther(wei)} ETH`
 
 /** A number with thousands set apart. */
 export const grouped = (value: number | bigint): string => value.toString().replace(/\B(?=(\d{3})+$)/g, ",")

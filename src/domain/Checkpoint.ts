@@ -2,7 +2,7 @@
  * L1 checkpoints: what consensus, the black box, outputs to the registry (CP-1, CP-2).
  */
 import { Schema } from "effect"
-import { encodeAbiParameters, keccak256, stringToHex } from "viem"
+import { encodeAbiParameters, keccak256, stringToHex } from "viem/utils"
 import { BlockNumber } from "./Amount.ts"
 import { BlockRef } from "./Block.ts"
 import { type Address, BlockHash, type Bytes32, CheckpointId, HexBytes, StateRoot } from "./Hash.ts"

@@ -7,7 +7,8 @@
  */
 import { babyjubjub } from "@noble/curves/misc.js"
 import { poseidon5 } from "poseidon-lite/poseidon5"
-import { concat, type Hex, hexToBigInt, keccak256, stringToHex } from "viem"
+import type { Hex } from "viem"
+import { concat, hexToBigInt, keccak256, stringToHex } from "viem/utils"
 import { fieldOrder, toHex32 } from "./Hash.ts"
 
 const { Point } = babyjubjub

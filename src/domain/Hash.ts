@@ -6,7 +6,7 @@
  */
 import { poseidon2Hash } from "@zkpassport/poseidon2"
 import { Schema } from "effect"
-import { getAddress, isAddress } from "viem"
+import { getAddress, isAddress } from "viem/utils"
 
 /** Order of the BN254 scalar field: every Poseidon2 hash and every circuit signal lies below it. */
 export const fieldOrder = 21888242871839275222246405745257275088548364400416034343698204186575808495617n

@@ -2,7 +2,7 @@
  * Statements about ranges of blocks, and proofs of them.
  */
 import { Option, Schema } from "effect"
-import { encodeAbiParameters, keccak256, stringToHex } from "viem"
+import { encodeAbiParameters, keccak256, stringToHex } from "viem/utils"
 import { BlockNumber, ProverGas, sumWei, Wei } from "./Amount.ts"
 import { BlockRef } from "./Block.ts"
 import { Address, BlockHash, HexBytes, ProofId } from "./Hash.ts"

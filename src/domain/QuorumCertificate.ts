@@ -5,7 +5,7 @@
  */
 import { bls12_381 } from "@noble/curves/bls12-381.js"
 import { Result, Schema } from "effect"
-import { concat, encodeAbiParameters, hexToBytes, keccak256, sha256, sliceHex, stringToHex } from "viem"
+import { concat, encodeAbiParameters, hexToBytes, keccak256, sha256, sliceHex, stringToHex } from "viem/utils"
 import { type CertificateDomain, type Checkpoint, checkpointDigest, QuorumCertificate } from "./Checkpoint.ts"
 import { type Bytes32, HexBytes } from "./Hash.ts"
 

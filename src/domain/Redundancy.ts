@@ -2,7 +2,7 @@
  * What a redundant proof is held against (RW-4): the transition that an update made, as L1 committed to it.
  */
 import { Schema } from "effect"
-import { encodeAbiParameters, keccak256 } from "viem"
+import { encodeAbiParameters, keccak256 } from "viem/utils"
 import { BlockNumber, Wei } from "./Amount.ts"
 import { BlockRef } from "./Block.ts"
 import { Address } from "./Hash.ts"

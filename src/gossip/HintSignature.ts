@@ -5,7 +5,7 @@
  */
 import { secp256k1 } from "@noble/curves/secp256k1.js"
 import { Context, Redacted } from "effect"
-import { bytesToHex, hashTypedData, hexToBytes } from "viem"
+import { bytesToHex, hashTypedData, hexToBytes } from "viem/utils"
 import { privateKeyToAddress, publicKeyToAddress } from "viem/accounts"
 import { type Address, type Bytes32, HexBytes, toAddress } from "../domain/Hash.ts"
 import { type Hint, HintMessage, messageVersion } from "./Messages.ts"

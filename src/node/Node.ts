@@ -12,22 +12,14 @@ import { announceIn } from "../rpc/Announcement.ts"
 import { openDoor } from "../rpc/HttpDoor.ts"
 import * as MemoryTransport from "../rpc/MemoryTransport.ts"
 import { RoleTransport } from "../rpc/RoleTransport.ts"
-import { Address as SocketAddress, readSecret } from "../rpc/SecureSocket.ts"
+import { readSecret } from "../rpc/SecureSocket.ts"
 import * as SocketTransport from "../rpc/SocketTransport.ts"
 import { embeddedStore } from "./EmbeddedStore.ts"
 import type { NodeConfig } from "./NodeConfig.ts"
+import { RpcFile, rpcFile, storeFile } from "./NodeFiles.ts"
 import { type Costs, NodeService, setCosts } from "./NodeService.ts"
 import { KeysForeign, l1Port, ledgerPort, peersPort, provingSystem, readL1Key, roleOptions } from "./Ports.ts"
 import { connectRoles, type Roles, serveNode, startRoles } from "./ProverNode.ts"
-
-/** The database in a node's data folder. */
-export const storeFile = "node.db"
-
-/** Where, in its data folder, a node says at which address its roles can be asked, for as long as it runs. */
-export const rpcFile = "rpc.json"
-
-/** Its form. */
-export const RpcFile = Schema.fromJsonString(Schema.Struct({ ...SocketAddress.fields, pid: Schema.Int }))
 
 /** The deployment's addresses, as soon as they are there. */
 export const awaitDeployment = Effect.fnUntraced(function*({ addressesFile, deployedWithin }: NodeConfig["l1"]) {

@@ -5,12 +5,12 @@
  */
 import { Effect, Schema } from "effect"
 import path from "node:path"
-import { fileURLToPath } from "node:url"
 import { isDeepStrictEqual } from "node:util"
 import { zKey } from "snarkjs"
 import { type CircuitCompileFailed, type CompiledCircuit, compileSized, powerOf } from "./CircuitCompiler.ts"
 import {
   type CircuitEntry,
+  devnetKeysDirectory,
   type KeyFile,
   KeyFileDamaged,
   type KeyFileError,
@@ -21,9 +21,6 @@ import {
 } from "./CircuitManifest.ts"
 import { type CircuitName, circuitNames } from "./CircuitParameters.ts"
 import { checkPowersOfTau, hashFile, type KeySetupFailed, type PowersOfTauUnusable, releasingCurve, setupStep, sourceOf } from "./CircuitPowersOfTau.ts"
-
-/** The keys that come with the project. */
-export const devnetKeysDirectory = fileURLToPath(new URL("../../circuits/keys/devnet", import.meta.url))
 
 const Decimal = Schema.String.check(Schema.isPattern(/^\d+$/))
 const G1 = Schema.Tuple([Decimal, Decimal, Decimal])

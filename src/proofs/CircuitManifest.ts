@@ -7,10 +7,14 @@
 import { Effect, Schema } from "effect"
 import fs from "node:fs/promises"
 import path from "node:path"
+import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { brotliCompress, brotliDecompress, constants } from "node:zlib"
 import { sha256 } from "./CircuitCompiler.ts"
 import { AncestryParameters, BlockParameters, type CircuitParameters } from "./CircuitParameters.ts"
+
+/** The keys that come with the project. */
+export const devnetKeysDirectory = fileURLToPath(new URL("../../circuits/keys/devnet", import.meta.url))
 
 const Sha256 = Schema.String.check(Schema.isPattern(/^[0-9a-f]{64}$/))
 const Size = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))

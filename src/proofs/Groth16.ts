@@ -4,10 +4,10 @@
  * L1 verifies a whole bundle in one batched pairing equation, so putting neighbours together costs nothing and pays nothing
  * (RW-2).
  */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect, Fiber, Layer, Option, Schedule, Scope } from "effect"
 import os from "node:os"
-import { bytesToHex, hexToBytes } from "viem"
+import { bytesToHex, hexToBytes } from "viem/utils"
 import { BlockRef, type Header } from "../domain/Block.ts"
 import type { HexBytes } from "../domain/Hash.ts"
 import { AncestryProof, concatStatements, Leaf, Proof, Statement } from "../domain/Proof.ts"

@@ -5,7 +5,7 @@
  * nothing but the C of valid proofs adds up.
  */
 import { bn254 } from "@noble/curves/bn254.js"
-import { concat, encodeAbiParameters, keccak256, size, slice } from "viem"
+import { concat, encodeAbiParameters, keccak256, size, slice } from "viem/utils"
 import { type Bytes32, type HexBytes, toHex32 } from "../domain/Hash.ts"
 import { type AncestryProof, leavesAbi, type Proof, type Statement } from "../domain/Proof.ts"
 import { proofLength } from "./Groth16Encoding.ts"

@@ -1,7 +1,7 @@
 /**
  * The verifying keys of both circuits as the verifier on L1 holds them (ST-3).
  */
-import { encodePacked, keccak256 } from "viem"
+import { encodePacked, keccak256 } from "viem/utils"
 import type { Bytes32 } from "../domain/Hash.ts"
 import type { VerifyingKey } from "./CircuitKeys.ts"
 

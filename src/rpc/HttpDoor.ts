@@ -2,7 +2,7 @@
  * A node's door on its own machine: a role's RPC over HTTP, one line of JSON per message. It listens on loopback alone, and serves
  * what anybody may know: nothing that it answers changes anything.
  */
-import { NodeHttpServer } from "@effect/platform-node"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { ByteSize, Cause, Context, Duration, Effect, Layer, Schema, type Scope } from "effect"
 import { FetchHttpClient, HttpIncomingMessage, HttpRouter, HttpServer } from "effect/http"
 import { type Rpc, RpcClient, RpcClientError, type RpcGroup, RpcSerialization, RpcServer } from "effect/rpc"

@@ -5,7 +5,7 @@
  * What is spoken on a connection is its application protocol (ALPN), so that one port serves many things. To one that it does not speak,
  * a listener says which version it is of, and nothing else.
  */
-import { NodeSocket } from "@effect/platform-node"
+import * as NodeSocket from "@effect/platform-node/NodeSocket"
 import { Effect, type FileSystem, Queue, Redacted, Schema, type Scope } from "effect"
 import { NetAddress } from "effect/net"
 import { Socket, SocketServer } from "effect/socket"

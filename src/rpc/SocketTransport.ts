@@ -4,7 +4,7 @@
  * To a caller it is as in one process: what is asked while nobody serves a role waits, and a server that goes away is a lost
  * connection, after which `connectRole` asks again.
  */
-import { NodeSocket } from "@effect/platform-node"
+import * as NodeSocket from "@effect/platform-node/NodeSocket"
 import { Deferred, Effect, Option, Schedule, type Scope, Stream, SubscriptionRef } from "effect"
 import { RpcClient, RpcSerialization, RpcServer } from "effect/rpc"
 import { Socket, SocketServer } from "effect/socket"

@@ -6,7 +6,7 @@
  * goes back to any block and replays from there.
  */
 import { Clock, Context, Duration, Effect, Layer, Queue, Ref, Result, Semaphore, Stream, SubscriptionRef } from "effect"
-import { keccak256, stringToHex } from "viem"
+import { keccak256, stringToHex } from "viem/utils"
 import { type Checkpoint, QuorumCertificate } from "../domain/Checkpoint.ts"
 import { type Address, Bytes32, type HexBytes, toAddress, toHex32, TransactionHash } from "../domain/Hash.ts"
 import type { ProtocolParameters } from "../domain/ProtocolParameters.ts"

@@ -8,7 +8,7 @@
  * As Groth16 does here, neighbours are put together byte to byte, and merging is no work.
  */
 import { Context, Duration, Effect, Layer, Ref, Semaphore } from "effect"
-import { concatHex, encodeAbiParameters, keccak256, stringToHex } from "viem"
+import { concatHex, encodeAbiParameters, keccak256, stringToHex } from "viem/utils"
 import { BlockRef, type Header } from "../domain/Block.ts"
 import type { BlockWitness } from "../domain/BlockWitness.ts"
 import type { Address, BlockHash, HexBytes, ProofId } from "../domain/Hash.ts"

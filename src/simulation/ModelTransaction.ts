@@ -5,7 +5,7 @@
  * that crashed goes on from what its store kept.
  */
 import { Schema } from "effect"
-import { hexToString, keccak256, stringToHex } from "viem"
+import { hexToString, keccak256, stringToHex } from "viem/utils"
 import { Wei } from "../domain/Amount.ts"
 import { Checkpoint, QuorumCertificate } from "../domain/Checkpoint.ts"
 import { Address, BlockHash, HexBytes, TransactionHash } from "../domain/Hash.ts"

@@ -1,7 +1,7 @@
 /**
  * What chaos is let loose on: a real Postgres, and hosts that are processes, each with its own way to it and its own disk.
  */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Context, Duration, Effect, FileSystem, Layer, Redacted, Stream } from "effect"
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import { appendFileSync, chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs"

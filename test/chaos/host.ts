@@ -2,7 +2,7 @@
  * A host of a cluster as a process of its own, to be killed, frozen and cut off: it proves with model proofs, writes each to its disk
  * first, and says on standard output what it begins and what it finishes. `node host.ts <HostOptions as JSON>`
  */
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Clock, Duration, Effect, Layer, Logger, Redacted } from "effect"
 import { appendFileSync, writeSync } from "node:fs"
 import { join } from "node:path"

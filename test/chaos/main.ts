@@ -2,7 +2,7 @@
  * `npm run chaos -- --seed S --rounds N [--hosts N] [--json]`: hosts of one operator under faults drawn by the seed, on a real Postgres. It
  * ends with 1 when something was lost, done twice, or left undone.
  */
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Effect, Exit } from "effect"
 import { copyFileSync } from "node:fs"
 import { parseArgs } from "node:util"

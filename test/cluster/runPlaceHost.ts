@@ -1,5 +1,5 @@
 /** A host with the role of `hosts.ts`, as a process: its database and its name are the arguments. It says when it runs. */
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Effect, Redacted } from "effect"
 import { placeHost, quietly } from "./hosts.ts"
 

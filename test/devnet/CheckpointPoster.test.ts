@@ -1,4 +1,4 @@
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, FileSystem, Schedule } from "effect"
 import { createPublicClient, createTestClient, http, pad, parseEventLogs, toHex } from "viem"

@@ -4,7 +4,7 @@ import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
-import { devnetKeysDirectory } from "../../src/proofs/CircuitKeys.ts"
+import { devnetKeysDirectory } from "../../src/proofs/CircuitManifest.ts"
 import { type Ended, lignum } from "./lignum.ts"
 
 /** Exit code 2, and one line that says what is wrong, where, and the way out. */

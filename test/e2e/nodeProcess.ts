@@ -11,7 +11,8 @@ import { toHex } from "viem"
 import { devnetParameters } from "../../src/devnet/DevnetConfig.ts"
 import { DevnetLedgerConfig } from "../../src/ledger/DevnetLedgerConfig.ts"
 import { NodeConfig, NodeConfigJson } from "../../src/node/NodeConfig.ts"
-import { devnetKeysDirectory, loadVerifyingKeys } from "../../src/proofs/CircuitKeys.ts"
+import { loadVerifyingKeys } from "../../src/proofs/CircuitKeys.ts"
+import { devnetKeysDirectory } from "../../src/proofs/CircuitManifest.ts"
 import { verifyingKeysHash } from "../../src/proofs/VerifierKeys.ts"
 
 const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url))

@@ -1,7 +1,7 @@
 /**
  * Jobs over real processes that are killed and stopped, and over a real Postgres that is restarted: none is lost, and each is done once.
  */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem, Layer, Redacted, Scope } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"

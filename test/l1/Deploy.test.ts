@@ -1,4 +1,4 @@
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem } from "effect"
 import { createPublicClient, createWalletClient, http, type LocalAccount, parseEventLogs, toFunctionSelector } from "viem"

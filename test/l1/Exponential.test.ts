@@ -1,7 +1,7 @@
 /**
  * The exponential of the price rule and of decay, on a chain: equal to the node's, bit for bit.
  */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, layer } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
 import { readFileSync } from "node:fs"

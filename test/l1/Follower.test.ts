@@ -1,7 +1,7 @@
 /**
  * The follower on a real chain that takes blocks back: it goes on from the fork, and what it says is what the chain says.
  */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Ref, Schedule } from "effect"
 import { createPublicClient, http } from "viem"

@@ -1,7 +1,7 @@
 /**
  * What the node sums off-chain, the verifier on a real chain takes, and nothing else (ST-3).
  */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, layer, vi } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
 import { concat, createPublicClient, http, size, slice } from "viem"

@@ -1,5 +1,5 @@
 /** Roles in another process: real sockets on loopback, and strangers at either end. */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Redacted, Ref, Schema, Scope, Stream } from "effect"
 import { Rpc, RpcGroup } from "effect/rpc"

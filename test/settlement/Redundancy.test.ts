@@ -1,7 +1,7 @@
 /**
  * Redundancy turns on a real chain with real proofs (RW-4).
  */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Layer, Option, Redacted } from "effect"
 import { createPublicClient, http } from "viem"

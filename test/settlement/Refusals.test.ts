@@ -1,7 +1,7 @@
 /**
  * Bad input, twice: the contract refuses it with its own error, and the node refuses it before it would spend gas.
  */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Context, Effect, Layer, Redacted, Result } from "effect"
 import { BaseError, ContractFunctionRevertedError, createPublicClient, http } from "viem"

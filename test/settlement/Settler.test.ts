@@ -1,7 +1,7 @@
 /**
  * What the settler and the auditor do on a real chain beside racing: turns, redundancy, reverts, claims.
  */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { joinTurns } from "../../bench/L1World.ts"

@@ -1,7 +1,7 @@
 /**
  * What is done on a real chain from a store that several hosts share, or that a node has for itself.
  */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Layer, Option, Ref, Stream } from "effect"
 import type { Checkpoint } from "../../src/domain/Checkpoint.ts"

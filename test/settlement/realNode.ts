@@ -1,7 +1,7 @@
 /**
  * A whole node over the real contracts on a real chain, with real proofs of the two blocks of a {@link fixedLedger}.
  */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Context, Effect, Layer, Schedule } from "effect"
 import { freshWorld, send, type World } from "../../bench/L1World.ts"
 import { ProverGas } from "../../src/domain/Amount.ts"

@@ -2,7 +2,7 @@
  * A node over the real contracts on a real chain, with proofs that take no time: the verifier on this chain takes any. What is under
  * test is what the node does on L1, and what the contracts answer.
  */
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert } from "@effect/vitest"
 import { Context, Effect, Layer, Option, Redacted, Ref, Stream } from "effect"
 import { createTestClient, http, type LocalAccount } from "viem"

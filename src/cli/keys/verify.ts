@@ -3,8 +3,8 @@
  */
 import { Console, Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
-import { devnetKeysDirectory, verifyKeys } from "../../proofs/CircuitKeys.ts"
-import { encodeManifest } from "../../proofs/CircuitManifest.ts"
+import { verifyKeys } from "../../proofs/CircuitKeys.ts"
+import { devnetKeysDirectory, encodeManifest } from "../../proofs/CircuitManifest.ts"
 import { keyProgress } from "./progress.ts"
 
 export const keysVerify = Command.make(

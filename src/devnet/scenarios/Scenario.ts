@@ -18,6 +18,7 @@ import type { DevnetConfig } from "../DevnetConfig.ts"
 import type { Operator } from "../Operator.ts"
 import type { L1StepFailed } from "../Registration.ts"
 import type { ScenarioReport, SeenStep } from "../Report.ts"
+import { type ScenarioName, scenarioSummaries } from "./summaries.ts"
 
 /** Something was seen that the scenario's description rules out. */
 export class OutcomeContradicted extends Schema.TaggedError<OutcomeContradicted>()("OutcomeContradicted", { reason: Schema.String }) {
@@ -51,9 +52,7 @@ export interface Stage {
 }
 
 export interface Scenario {
-  readonly name: string
-  /** One sentence: what happens, and what must come of it. */
-  readonly summary: string
+  readonly name: ScenarioName
   /** Everything must have been seen so long after the start. */
   readonly within: Duration.Duration
   /** The devnet that it takes: times, parameters, operators. */
@@ -137,7 +136,7 @@ export const playScenario = Effect.fnUntraced(function*(
     nameOf: (account) => devnet.operators.find((operator) => operator.account === account)?.name ?? account,
     block: (number) => eventually(ledger.blocks(number as BlockNumber), (block) => (block.number === number ? block : undefined))
   }
-  yield* Effect.logInfo(`scenario ${scenario.name}: ${scenario.summary}`)
+  yield* Effect.logInfo(`scenario ${scenario.name}: ${scenarioSummaries[scenario.name]}`)
   const exit = yield* Effect.exit(Effect.timeoutOption(Effect.scoped(scenario.play(stage)), scenario.within))
   const missing = Exit.isFailure(exit)
     ? `${waitedFor}: ${oneLine(exit.cause)}`

@@ -1,4 +1,4 @@
-/** Every scenario, in the order in which they are played. */
+/** Every scenario, by name. */
 import { copycat } from "./copycat.ts"
 import { costShock } from "./costShock.ts"
 import { fallback } from "./fallback.ts"
@@ -8,6 +8,17 @@ import { redundancy } from "./redundancy.ts"
 import { reorg } from "./reorg.ts"
 import { rollingRestart } from "./rollingRestart.ts"
 import type { Scenario } from "./Scenario.ts"
+import type { ScenarioName } from "./summaries.ts"
 import { unprovable } from "./unprovable.ts"
 
-export const scenarios: ReadonlyArray<Scenario> = [fallback, redundancy, copycat, unprovable, costShock, reorg, hostLoss, rollingRestart, hostChaos]
+export const scenarios: Readonly<Record<ScenarioName, Scenario>> = {
+  fallback,
+  redundancy,
+  copycat,
+  unprovable,
+  "cost-shock": costShock,
+  reorg,
+  "host-loss": hostLoss,
+  "rolling-restart": rollingRestart,
+  "host-chaos": hostChaos
+}

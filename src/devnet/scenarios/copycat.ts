@@ -69,7 +69,6 @@ const copy = ({ devnet: { deployment, url } }: Stage, opened: RedundancyOpened, 
 
 export const copycat: Scenario = {
   name: "copycat",
-  summary: "the turn-holder brings the winner's leaves as its redundant proof: L1 reverts it, it earns zero, and the share lapses to the protocol reserve",
   within: Duration.minutes(4),
   configure,
   play: Effect.fnUntraced(function*(stage) {

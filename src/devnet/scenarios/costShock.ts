@@ -42,8 +42,6 @@ const configure = (config: DevnetConfig): DevnetConfig => ({
 
 export const costShock: Scenario = {
   name: "cost-shock",
-  summary:
-    "proving costs five times as much from one moment to the next: cheap blocks stay unproven until backlog and flags raise the price and age adds a bonus, and nothing is reverted",
   within: Duration.seconds(280),
   configure,
   play: Effect.fnUntraced(function*({ devnet, nameOf, onL1, see }) {

@@ -17,7 +17,6 @@ const configure = (config: DevnetConfig): DevnetConfig => ({
 
 export const fallback: Scenario = {
   name: "fallback",
-  summary: "no prover races, so that the race runs out: the update comes in its holder's turn, who is credited the submission share and the bounty",
   within: Duration.minutes(4),
   configure,
   play: Effect.fnUntraced(function*({ block, nameOf, onL1, see }) {

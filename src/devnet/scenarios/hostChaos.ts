@@ -13,7 +13,6 @@ const awayFor = Duration.seconds(3)
 
 export const hostChaos: Scenario = {
   name: "host-chaos",
-  summary: "one operator on three hosts: the host of the settler freezes and goes on, hosts are killed and stopped in their work, the database crashes; updates come all the same, nothing is lost, nothing comes twice",
   within: Duration.minutes(10),
   configure: onThreeHosts,
   play: Effect.fnUntraced(function*(stage) {

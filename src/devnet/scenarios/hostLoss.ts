@@ -10,7 +10,6 @@ const stillEarly = 0.5
 
 export const hostLoss: Scenario = {
   name: "host-loss",
-  summary: "one operator on three hosts: the one that proves a block and the one that has the settler are killed; others go on with both, nothing is lost, nothing comes twice",
   within: Duration.minutes(6),
   configure: onThreeHosts,
   play: Effect.fnUntraced(function*(stage) {

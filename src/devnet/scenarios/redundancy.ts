@@ -23,7 +23,6 @@ const configure = (config: DevnetConfig): DevnetConfig => ({
 
 export const redundancy: Scenario = {
   name: "redundancy",
-  summary: "two provers prove everything themselves: one wins the race, and the other's own proof of the same blocks is paid the redundancy share",
   within: Duration.minutes(4),
   configure,
   play: Effect.fnUntraced(function*({ block, nameOf, onL1, see }) {

@@ -65,7 +65,6 @@ const paidOnce = (events: ReadonlyArray<L1Event>) => {
 
 export const reorg: Scenario = {
   name: "reorg",
-  summary: "L1 takes its five newest blocks back, a checkpoint and an update with them: every node goes back to the fork, and all is settled again, once",
   within: Duration.minutes(4),
   configure,
   play: Effect.fnUntraced(function*(stage) {

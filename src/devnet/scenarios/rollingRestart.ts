@@ -8,7 +8,6 @@ const bound = Duration.seconds(30)
 
 export const rollingRestart: Scenario = {
   name: "rolling-restart",
-  summary: "one operator on three hosts, each of which is stopped in its work and started again in turn: what runs is finished or handed over, nothing is lost or proven twice",
   within: Duration.minutes(6),
   configure: onThreeHosts,
   play: Effect.fnUntraced(function*(stage) {

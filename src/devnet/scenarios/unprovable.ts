@@ -57,7 +57,6 @@ const named = ({ transfer }: SignedTransfer) => `${transfer.from}/${transfer.non
 
 export const unprovable: Scenario = {
   name: "unprovable",
-  summary: "consensus makes a block that no proof satisfies: provers quarantine it, it is reverted once the deadline has passed, its transfers come again, and updates go on beyond",
   within: Duration.seconds(270),
   configure,
   play: Effect.fnUntraced(function*({ devnet, nameOf, onL1, see }) {
