@@ -157,6 +157,7 @@ const nodeConfig = (config: DevnetConfig, { l1: { folder, url }, ledger, ports }
       profitableOnly: false,
       maxFeePerGas: 500_000_000_000n,
       replaceAfter: Duration.seconds(30),
+      headStart: Duration.seconds(3),
       redundancy: policy.redundancy,
       revertUnproven: true
     },

@@ -208,6 +208,12 @@ export const L1Event = Schema.Union([
 ])
 export type L1Event = typeof L1Event.Type
 
+/** Who is registered for turns after an event (ST-6). */
+export const registeredAfter = (registered: ReadonlySet<Address>, event: L1Event): ReadonlySet<Address> => {
+  if (event._tag === "ProverRegistered") return new Set([...registered, event.prover])
+  return event._tag === "ProverLeft" ? new Set([...registered].filter((prover) => prover !== event.prover)) : registered
+}
+
 const abi = [...checkpointRegistryAbi, ...proverRegistryAbi, ...stateUpdateAbi, ...rewardVaultAbi, ...feeSignalAbi].filter((item) => item.type === "event")
 
 const systemOf = (id: number): ProofSystemId => {

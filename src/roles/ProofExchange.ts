@@ -11,7 +11,7 @@ import { HintSigner } from "../gossip/HintSignature.ts"
 import { fetchBeyond, type GossipMessage, type HintedAtom, maxCapacity, proofMessage } from "../gossip/Messages.ts"
 import { GossipStatus, type PeerId, ProofGossip, type Verdict } from "../gossip/ProofGossip.ts"
 import { followL1 } from "../l1/Follower.ts"
-import type { L1Event } from "../l1/Events.ts"
+import { registeredAfter } from "../l1/Events.ts"
 import { ProofSystem } from "../proofs/ProofSystem.ts"
 import { connectRole, type RoleShape } from "../rpc/RoleService.ts"
 import type { RoleTransport } from "../rpc/RoleTransport.ts"
@@ -51,12 +51,6 @@ export const ProofExchangeRpcs = RpcGroup.make(
   /** The present view and every later one. */
   Rpc.make("changes", { success: ExchangeView, stream: true })
 )
-
-/** Who is registered after an event (ST-6). */
-const registry = (registered: ReadonlySet<Address>, event: L1Event): ReadonlySet<Address> => {
-  if (event._tag === "ProverRegistered") return new Set([...registered, event.prover])
-  return event._tag === "ProverLeft" ? new Set([...registered].filter((prover) => prover !== event.prover)) : registered
-}
 
 export class ProofExchange extends Context.Service<ProofExchange, RoleShape<typeof ProofExchangeRpcs>>()("lignum/ProofExchange") {
   /** The role in another process, or behind the transport of this one. */
@@ -163,7 +157,7 @@ export class ProofExchange extends Context.Service<ProofExchange, RoleShape<type
         yield* fibers.fork(publishHints(signer))
         yield* fibers.fork(followL1({
           initial: new Set() as ReadonlySet<Address>,
-          step: (all, event) => Effect.succeed(registry(all, event)),
+          step: (all, event) => Effect.succeed(registeredAfter(all, event)),
           publish: (all) => SubscriptionRef.set(registered, all)
         }))
       }

@@ -1,11 +1,11 @@
 /**
- * What the settler must know of L1 beside the watcher's view: between which checkpoints the tip lies (CP-4), and which redundancy
- * turns are this node's (RW-4).
+ * What the settler must know of L1 beside the watcher's view: between which checkpoints the tip lies (CP-4), which redundancy turns are
+ * this node's (RW-4), and who else may race.
  */
 import type { BlockRef } from "../domain/Block.ts"
 import type { Checkpoint } from "../domain/Checkpoint.ts"
 import type { Address } from "../domain/Hash.ts"
-import type { L1Event, RedundancyOpened } from "../l1/Events.ts"
+import { type L1Event, type RedundancyOpened, registeredAfter } from "../l1/Events.ts"
 
 /** An update that this node may prove once more. */
 export interface RedundancyTurn {
@@ -22,9 +22,11 @@ export interface SettlementSight {
   readonly last: { readonly from: BlockRef; readonly to: BlockRef } | undefined
   /** This node's turns that nobody used yet, oldest first. Those whose time is over are among them. */
   readonly turns: ReadonlyArray<RedundancyTurn>
+  /** The registered provers (ST-6). */
+  readonly registered: ReadonlySet<Address>
 }
 
-export const nothingSeen: SettlementSight = { behind: undefined, beyond: [], last: undefined, turns: [] }
+export const nothingSeen: SettlementSight = { behind: undefined, beyond: [], last: undefined, turns: [], registered: new Set() }
 
 /** A window has room for fewer updates than this: of older turns, the time is over. */
 const turnsKept = 64
@@ -47,6 +49,9 @@ export const lookAt = (sight: SettlementSight, event: L1Event, account: Address)
         : sight
     case "RedundancyProven":
       return { ...sight, turns: sight.turns.filter(({ to }) => to.hash !== event.to) }
+    case "ProverRegistered":
+    case "ProverLeft":
+      return { ...sight, registered: registeredAfter(sight.registered, event) }
     default:
       return sight
   }

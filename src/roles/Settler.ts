@@ -10,6 +10,7 @@ import { offer, priceLimit } from "../domain/GasPolicy.ts"
 import { type BlockHash, type CheckpointId, TransactionHash } from "../domain/Hash.ts"
 import type { Statement } from "../domain/Proof.ts"
 import type { ProtocolParameters } from "../domain/ProtocolParameters.ts"
+import { startsBehind } from "../domain/RaceOrder.ts"
 import { planUpdate, type UpdatePlan, type UpdatePolicy } from "../domain/UpdatePlan.ts"
 import { earningsOf, raceTerms, type SubmissionTerms, turnTerms, updateCredits } from "../domain/UpdateRewards.ts"
 import { followL1 } from "../l1/Follower.ts"
@@ -39,6 +40,8 @@ export interface SettlerOptions extends UpdatePolicy, OutboxOptions {
   readonly revertUnproven?: boolean
   /** Whether this node brings updates whenever it can; else only in its own turns (ST-6). It races unless told otherwise. */
   readonly races?: boolean
+  /** How much earlier each prover goes than the one after it in a race; none does unless told otherwise. */
+  readonly headStart?: Duration.Input
   /** Whether this node uses its redundancy turns (RW-4); it does unless told otherwise. */
   readonly redundancy?: boolean
 }
@@ -233,9 +236,20 @@ export class Settler extends Context.Service<Settler, RoleShape<typeof SettlerRp
 
       /** Whether this node held the turn when it was last looked at: what it sent then is replaced at any price below the stop-loss. */
       let standsInTurn = false
+      const headStart = Duration.toMillis(Duration.fromInputUnsafe(options.headStart ?? 0))
       const patience = Duration.toMillis(Duration.fromInputUnsafe(options.patience))
       /** Since when this process sees that a checkpoint can be reverted. */
       let dueSince: { readonly oldest: CheckpointId; readonly at: number } | undefined
+      /** Since when this node could bring an update from a tip. */
+      let readySince: { readonly tip: BlockHash; readonly at: number } | undefined
+
+      /** For how many milliseconds this node still lets others go first: what each of them would do now is the same update. */
+      const othersFirst = Effect.fnUntraced(function*(tip: BlockHash, now: number) {
+        readySince = readySince?.tip === tip ? readySince : { tip, at: now }
+        const { registered } = yield* SubscriptionRef.get(sight)
+        return readySince.at + startsBehind(l1.account, tip, registered) * headStart - now
+      })
+
       /** Since when there is something to settle; `undefined` while there is nothing. */
       let settlableSince: { readonly tip: BlockHash; readonly at: number } | undefined
 
@@ -262,7 +276,12 @@ export class Settler extends Context.Service<Settler, RoleShape<typeof SettlerRp
           blocksPerUpdate: options.blocksPerUpdate,
           maxBlocks: Math.min(options.maxBlocks, proofs.maxLeaves)
         }, mustGo)
-        if (Result.isSuccess(plan)) return yield* submit(plan.success, terms, mustGo)
+        if (Result.isSuccess(plan)) {
+          const wait = mustGo ? 0 : yield* othersFirst(seen.tip.hash, now)
+          return wait <= 0
+            ? yield* submit(plan.success, terms, mustGo)
+            : yield* say({ activity: `lets others go first with blocks ${seen.tip.number + 1} to ${plan.success.end.number}, for ${Math.ceil(wait / 1_000)} s at most` })
+        }
         if (due !== undefined && revertUnproven) {
           // A node that has just started may find that it can prove them after all.
           const since = dueSince?.oldest === due.oldest.id ? dueSince.at : now
