@@ -30,8 +30,6 @@ export interface BenchOptions {
 
 /** A bench; each lies in a file of its own. */
 export interface Bench {
-  /** One line for the list of benches. */
-  readonly summary: string
   /** Runs unless the caller asks for another number. */
   readonly runs: number
   readonly measure: (options: BenchOptions) => Promise<Measurements>

@@ -94,7 +94,6 @@ const program = ({ progress, runs, seed }: BenchOptions) =>
   }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
 
 export const bench: Bench = {
-  summary: "a host that runs a job is killed or stopped: the time until the same job runs on another, and until another has its roles",
   runs: 1,
   measure: (options) => Effect.runPromise(program(options))
 }

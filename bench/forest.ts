@@ -174,7 +174,6 @@ export const measureForest = ({ blocks, proofs }: ForestSize, { progress, runs, 
 }
 
 export const bench: Bench = {
-  summary: "the proof forest: adding a proof and asking for the next atoms, over 100,000 unproven blocks with 300,000 proofs",
   runs: 1,
   measure: async (options) => measureForest({ blocks: 100_000, proofs: 300_000 }, options)
 }

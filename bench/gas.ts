@@ -84,7 +84,6 @@ const program = ({ progress, runs, seed }: BenchOptions) =>
 const services = Layer.unwrap(Effect.map(loadKeys(), (keys) => Groth16.layer({ keys })))
 
 export const bench: Bench = {
-  summary: "gas of state updates and checkpoints on L1",
   runs: 1,
   measure: (options) => Effect.runPromise(program(options).pipe(Effect.provide(services), Effect.provide(NodeServices.layer)))
 }

@@ -149,7 +149,6 @@ const measureJobs = async ({ progress, runs }: BenchOptions): Promise<Measuremen
 }
 
 export const bench: Bench = {
-  summary: "durable jobs on SQLite and Postgres: from a job's end to the start of one that needed it, and jobs a second end to end",
   runs: 3,
   measure: measureJobs
 }

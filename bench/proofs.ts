@@ -98,7 +98,6 @@ const program = ({ progress, runs, seed }: BenchOptions): Effect.Effect<Measurem
   })
 
 export const bench: Bench = {
-  summary: "blocks proved per second by the worker pool and by bare snarkjs, and the pool's memory",
   runs: 3,
   measure: (options) => Effect.runPromise(program(options))
 }

@@ -78,7 +78,6 @@ const measure = ({ progress, runs, seed }: BenchOptions): Measurements => {
 }
 
 export const bench: Bench = {
-  summary: "wasted proving and makespan of 1 to 100 provers, for each way to choose what to prove",
   runs: 1,
   measure: (options) => Promise.resolve(measure(options))
 }

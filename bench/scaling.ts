@@ -61,7 +61,6 @@ const program = ({ progress, runs, seed }: BenchOptions) =>
   }).pipe(Effect.scoped, Effect.provide(NodeServices.layer))
 
 export const bench: Bench = {
-  summary: "blocks per second of 1 to 16 hosts of one operator, each a process, with proofs of two seconds",
   runs: 1,
   measure: (options) => Effect.runPromise(program(options))
 }
