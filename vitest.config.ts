@@ -7,6 +7,7 @@ export default defineConfig({
     testTimeout: 300_000,
     hookTimeout: 300_000,
     pool: "forks",
-    maxWorkers: 2
+    // Two cores, and many tests that wait for real time to pass.
+    maxWorkers: 3
   }
 })
