@@ -30,9 +30,6 @@ abstract contract Accounts is IReputation {
     uint96 private _total;
     uint40 private _totalAt;
 
-    /// @notice A half-life of no time: nothing would ever count.
-    error FM3_NoHalfLife();
-
     constructor(uint32 halfLife) {
         if (halfLife == 0) revert FM3_NoHalfLife();
         reputationHalfLife = halfLife;

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {SSTORE2} from "solady/utils/SSTORE2.sol";
 import {Leaf} from "./Types.sol";
+import {IGroth16BatchVerifier} from "./interfaces/IGroth16BatchVerifier.sol";
 import {IProofVerifier} from "./interfaces/IProofVerifier.sol";
 
 /// @title Groth16 proofs of blocks and of ancestry over BN254, checked together (ST-3, proof system 1)
@@ -24,22 +25,7 @@ import {IProofVerifier} from "./interfaces/IProofVerifier.sol";
 /// @dev `proof` has A.x A.y B.x1 B.x0 B.y1 B.y0 (192 bytes) for each block, then for each ancestry step; then C.x C.y (64
 /// bytes) of the blocks, then of ancestry if there are steps. The precompiles refuse coordinates out of range and points off
 /// their curve or subgroup: each point passes one.
-contract Groth16BatchVerifier is IProofVerifier {
-    /// @notice A verifying key has too few or too many words for its circuit's public inputs. Export it again.
-    error ST3_KeyLength(uint256 given, uint256 expected);
-    /// @notice The two keys differ in alpha, beta or gamma. Set both circuits up on the same powers of tau.
-    error ST3_KeysNotShared();
-    /// @notice A verifying key has a point at infinity, off its curve or off its subgroup. Export it again.
-    error ST3_KeyInvalid();
-    /// @notice The proof has the wrong length for so many blocks and ancestry steps.
-    error ST3_ProofLength(uint256 given, uint256 expected);
-    /// @notice Groth16 merges nothing, so that nobody can have merged. Name no mergers.
-    error ST3_NothingMerged();
-    /// @notice A public input is not reduced: hashes are below the scalar field's order.
-    error ST3_InputNotInField(uint256 value);
-    /// @notice A proof has a point off its curve or subgroup, or a coordinate out of range.
-    error ST3_PointInvalid();
-
+contract Groth16BatchVerifier is IGroth16BatchVerifier {
     uint256 private constant SCALAR_ORDER =
         21888242871839275222246405745257275088548364400416034343698204186575808495617;
     uint256 private constant BASE_ORDER = 21888242871839275222246405745257275088696311157297823662689037894645226208583;
@@ -64,7 +50,7 @@ contract Groth16BatchVerifier is IProofVerifier {
     uint256 private constant ANCESTRY_DELTA = BLOCK_KEY_WORDS;
     uint256 private constant ANCESTRY_BASES = ANCESTRY_DELTA + 4;
 
-    /// @notice Hash over both verifying keys; part of every coefficient.
+    /// @inheritdoc IGroth16BatchVerifier
     bytes32 public immutable verifyingKeysHash;
     address private immutable _keys;
 
@@ -133,8 +119,7 @@ contract Groth16BatchVerifier is IProofVerifier {
         return _pairing(pairs);
     }
 
-    /// @notice The verifying keys.
-    /// @return words The block key's 26 words, then the ancestry key's last 10 (delta and bases); the first 10 are shared.
+    /// @inheritdoc IGroth16BatchVerifier
     function verifyingKeys() public view returns (uint256[] memory words) {
         bytes memory packed = SSTORE2.read(_keys);
         // The same bytes, their length in words.

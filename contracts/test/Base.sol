@@ -22,6 +22,7 @@ interface Vm {
     function deal(address, uint256) external;
     function expectEmit(bool, bool, bool, bool, address) external;
     function expectRevert(bytes calldata) external;
+    function getCode(string calldata) external view returns (bytes memory);
     function getNonce(address) external view returns (uint64);
     function getRecordedLogs() external returns (Log[] memory);
     function prank(address) external;
@@ -30,10 +31,13 @@ interface Vm {
     function warp(uint256) external;
 }
 
+/// @dev Where forge answers them.
+Vm constant CHEATCODES = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
+
 /// @notice What a forge test needs, without a dependency.
 abstract contract Base {
     bool public constant IS_TEST = true;
-    Vm internal constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
+    Vm internal constant vm = CHEATCODES;
 
     /// @notice Maps any number into [low, high], small ones and the ends unchanged.
     function bound(uint256 value, uint256 low, uint256 high) internal pure returns (uint256) {

@@ -2,12 +2,12 @@
 pragma solidity 0.8.37;
 
 import {Parameters} from "../src/Parameters.sol";
-import {StateUpdate} from "../src/StateUpdate.sol";
 import {Checkpoint} from "../src/Types.sol";
 import {IProofVerifier} from "../src/interfaces/IProofVerifier.sol";
 import {IRewardVault} from "../src/interfaces/IRewardVault.sol";
 import {IStateUpdate as I} from "../src/interfaces/IStateUpdate.sol";
 import {Defaults} from "./Defaults.sol";
+import {Deploy} from "./Deploy.sol";
 import {Settlement} from "./Settlement.sol";
 
 /// @notice The age bonus of blocks that nobody proves in time (RW-6).
@@ -197,6 +197,6 @@ contract BonusTest is Settlement {
 
     function _refusedRamp(Parameters memory parameters) private {
         vm.expectRevert(abi.encodeWithSelector(I.RW6_RampInvalid.selector, parameters.bonusRamp));
-        new StateUpdate(registry, vault, provers, genesis, new IProofVerifier[](0), parameters);
+        Deploy.stateUpdate(registry, vault, provers, genesis, new IProofVerifier[](0), parameters);
     }
 }

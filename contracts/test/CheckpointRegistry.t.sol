@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 pragma solidity 0.8.37;
 
-import {CheckpointRegistry} from "../src/CheckpointRegistry.sol";
-import {ProverRegistry} from "../src/ProverRegistry.sol";
 import {Checkpoint, checkpointId} from "../src/Types.sol";
 import {ICheckpointRegistry as I} from "../src/interfaces/ICheckpointRegistry.sol";
+import {IProverRegistry} from "../src/interfaces/IProverRegistry.sol";
 import {Base} from "./Base.sol";
 import {Defaults} from "./Defaults.sol";
+import {Deploy} from "./Deploy.sol";
 import {Signers} from "./Signers.sol";
 
 contract CheckpointRegistryTest is Base {
@@ -14,15 +14,15 @@ contract CheckpointRegistryTest is Base {
     uint256 private constant SECOND = 200;
 
     Checkpoint private genesis;
-    ProverRegistry private provers;
-    CheckpointRegistry private registry;
+    IProverRegistry private provers;
+    I private registry;
     bytes private keys;
     bytes private possessions;
 
     function setUp() public {
         genesis = Checkpoint({parentId: 0, number: 0, blockHash: bytes32(uint256(1)), stateRoot: bytes32(uint256(2))});
         (keys, possessions) = Signers.set(FIRST, 4);
-        provers = new ProverRegistry(Defaults.parameters());
+        provers = Deploy.proverRegistry(Defaults.parameters());
         registry = _deploy(keys, possessions);
     }
 
@@ -175,7 +175,7 @@ contract CheckpointRegistryTest is Base {
         registry.register(next, 15, signature);
         next.stateRoot ^= bytes32(uint256(1));
 
-        CheckpointRegistry twin = _deploy(keys, possessions);
+        I twin = _deploy(keys, possessions);
         vm.expectRevert(refusal);
         twin.register(next, 15, signature);
 
@@ -348,8 +348,8 @@ contract CheckpointRegistryTest is Base {
         assertGasBelow("CheckpointRegistry", "register, 64 of 64 validators", 300_000);
     }
 
-    function _deploy(bytes memory keys_, bytes memory possessions_) private returns (CheckpointRegistry) {
-        return new CheckpointRegistry(genesis, keys_, possessions_, provers, address(this));
+    function _deploy(bytes memory keys_, bytes memory possessions_) private returns (I) {
+        return Deploy.checkpointRegistry(genesis, keys_, possessions_, provers, address(this));
     }
 
     function _next(uint64 number) private view returns (Checkpoint memory) {

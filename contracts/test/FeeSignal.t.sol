@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 pragma solidity 0.8.37;
 
-import {FeeSignal} from "../src/FeeSignal.sol";
 import {Designation, Parameters} from "../src/Parameters.sol";
 import {IFeeSignal as I} from "../src/interfaces/IFeeSignal.sol";
 import {IReputation} from "../src/interfaces/IReputation.sol";
 import {Base} from "./Base.sol";
+import {Deploy} from "./Deploy.sol";
 
 /// @notice Reputation as a test wants it: what is tested here is what the signal makes of it.
 contract Reputations is IReputation {
@@ -34,13 +34,13 @@ contract FeeSignalTest is Base {
     uint256 private constant PROVERS = 10;
 
     Reputations private vault;
-    FeeSignal private signal;
+    I private signal;
 
     /// @dev Ten provers with a tenth of all reputation each.
     function setUp() public {
         vm.warp(uint256(EPOCH) * 1 hours);
         vault = new Reputations();
-        signal = new FeeSignal(vault, _parameters());
+        signal = Deploy.feeSignal(vault, _parameters());
         for (uint160 i; i < PROVERS; ++i) {
             vault.set(_prover(i), 1e9, 3);
         }
@@ -95,13 +95,13 @@ contract FeeSignalTest is Base {
         given.signalStep = 1_000_001;
         given.signalMax = 1_000_001;
         given.signalDecay = 999_999;
-        signal = new FeeSignal(vault, given);
+        signal = Deploy.feeSignal(vault, given);
         given.signalQuorum = 1;
         given.signalCap = 1;
         given.signalStep = type(uint32).max;
         given.signalMax = type(uint32).max;
         given.signalDecay = 1;
-        signal = new FeeSignal(vault, given);
+        signal = Deploy.feeSignal(vault, given);
         // One basis point of the total is the cap and the quorum.
         _flag(0);
         vm.assertEq(signal.multiplier(), type(uint32).max);
@@ -328,7 +328,7 @@ contract FeeSignalTest is Base {
 
     function _refused(Parameters memory given, string memory name) private {
         vm.expectRevert(abi.encodeWithSelector(I.FM3_ParameterOutOfRange.selector, name));
-        new FeeSignal(vault, given);
+        Deploy.feeSignal(vault, given);
     }
 
     function _prover(uint256 index) private pure returns (address) {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 pragma solidity 0.8.37;
 
-import {Groth16BatchVerifier as Verifier} from "../src/Groth16BatchVerifier.sol";
 import {Leaf} from "../src/Types.sol";
+import {IGroth16BatchVerifier as Verifier} from "../src/interfaces/IGroth16BatchVerifier.sol";
 import {Base} from "./Base.sol";
+import {Deploy} from "./Deploy.sol";
 import {SimulatedGroth16 as Groth16} from "./SimulatedGroth16.sol";
 
 /// @notice ST-3 for proof system 1, on genuine pairings.
@@ -11,16 +12,15 @@ contract Groth16BatchVerifierTest is Base {
     Verifier private verifier;
 
     function setUp() public {
-        verifier = new Verifier(Groth16.blockKey(), Groth16.ancestryKey());
+        verifier = Deploy.groth16BatchVerifier(Groth16.blockKey(), Groth16.ancestryKey());
     }
 
     /// forge-config: default.fuzz.runs = 64
     function testFuzz_ST3_acceptsWhatIsProven(uint256 seed, uint256 blocks, uint256 steps) public view {
         (bytes32 from, Leaf[] memory leaves, bytes32[] memory ancestry) =
             _statement(seed, bound(blocks, 1, 8), bound(steps, 0, 3));
-        vm.assertTrue(
-            verifier.verify(from, leaves, _nobody(), ancestry, Groth16.prove(from, leaves, ancestry, seed >> 1))
-        );
+        bytes memory proof = Groth16.prove(from, leaves, ancestry, seed >> 1);
+        vm.assertTrue(_accepts(from, leaves, ancestry, proof));
     }
 
     /// @dev The whole statement is bound: change any one value of it, and the proof no longer verifies.
@@ -91,9 +91,13 @@ contract Groth16BatchVerifierTest is Base {
             changed[which % 5] = Groth16.proofs(from, leaves, ancestry, sameA)[which % 5];
         }
         vm.assertTrue(_holds(from, leaves, ancestry, changed));
-        (uint256 blockC, uint256 ancestryC) = Groth16.sums(other, changed, 3);
-        bytes memory forged = Groth16.encode(changed, 3, blockC, ancestryC);
-        vm.assertFalse(verifier.verify(from, leaves, _nobody(), ancestry, forged));
+        vm.assertFalse(_accepts(from, leaves, ancestry, _summedBy(other, changed)));
+    }
+
+    /// @dev Proofs of three blocks, and of ancestry, with the C that a seed makes of theirs.
+    function _summedBy(bytes32 seed, Groth16.Proof[] memory list) private view returns (bytes memory) {
+        (uint256 blockC, uint256 ancestryC) = Groth16.sums(seed, list, 3);
+        return Groth16.encode(list, 3, blockC, ancestryC);
     }
 
     /// @dev The blocks are false by an error that the C of ancestry makes up for, if somebody can tell s beforehand: were it one,
@@ -260,9 +264,9 @@ contract Groth16BatchVerifierTest is Base {
         uint256[] memory block_ = Groth16.blockKey();
         uint256[] memory ancestry = Groth16.ancestryKey();
         vm.expectRevert(abi.encodeWithSelector(Verifier.ST3_KeyLength.selector, 20, 26));
-        new Verifier(ancestry, ancestry);
+        Deploy.groth16BatchVerifier(ancestry, ancestry);
         vm.expectRevert(abi.encodeWithSelector(Verifier.ST3_KeyLength.selector, 26, 20));
-        new Verifier(block_, block_);
+        Deploy.groth16BatchVerifier(block_, block_);
     }
 
     function testFuzz_ST3_refusesKeysOfTwoSetups(uint256 word) public {
@@ -270,7 +274,7 @@ contract Groth16BatchVerifierTest is Base {
         ancestry[word % 10] ^= 1;
         uint256[] memory block_ = Groth16.blockKey();
         vm.expectRevert(abi.encodeWithSelector(Verifier.ST3_KeysNotShared.selector));
-        new Verifier(block_, ancestry);
+        Deploy.groth16BatchVerifier(block_, ancestry);
     }
 
     /// forge-config: default.fuzz.runs = 64
@@ -282,7 +286,7 @@ contract Groth16BatchVerifierTest is Base {
         else ancestry[word - 16] ^= 1;
         if (word < 10) ancestry[word] ^= 1;
         vm.expectRevert(abi.encodeWithSelector(Verifier.ST3_PointInvalid.selector));
-        new Verifier(block_, ancestry);
+        Deploy.groth16BatchVerifier(block_, ancestry);
     }
 
     /// @dev An infinite delta or gamma would let anybody solve for a proof; infinite alpha or beta as well.
@@ -297,7 +301,7 @@ contract Groth16BatchVerifierTest is Base {
                 if (i < 10) ancestry[i] = 0;
             }
             vm.expectRevert(abi.encodeWithSelector(Verifier.ST3_KeyInvalid.selector));
-            new Verifier(block_, ancestry);
+            Deploy.groth16BatchVerifier(block_, ancestry);
         }
     }
 

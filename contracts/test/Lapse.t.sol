@@ -2,11 +2,11 @@
 pragma solidity 0.8.37;
 
 import {Parameters} from "../src/Parameters.sol";
-import {RewardVault} from "../src/RewardVault.sol";
 import {Leaf} from "../src/Types.sol";
 import {IRewardVault as I} from "../src/interfaces/IRewardVault.sol";
 import {Base, Vm} from "./Base.sol";
 import {Defaults} from "./Defaults.sol";
+import {Deploy, Vault} from "./Deploy.sol";
 
 /// @notice The vault's reserves: redundancy shares that are earned or lapse (RW-4), endowments, bonuses (RW-6), mergers (RW-3).
 /// @dev The test contract stands where the state update contract does. Windows of an hour begin at START.
@@ -17,13 +17,13 @@ contract LapseTest is Base {
     address private constant BOB = address(0xB0B);
     address private constant SUBMITTER = address(0x5b);
 
-    RewardVault private vault;
+    Vault private vault;
     address[] private nobody;
     uint256[] private none;
 
     function setUp() public {
         vm.warp(START);
-        vault = new RewardVault(address(this), Defaults.shares(), Defaults.parameters());
+        vault = Deploy.rewardVault(address(this), Defaults.shares(), Defaults.parameters());
         vm.deal(address(this), 100 ether);
         vault.fund{value: 10 ether}();
     }
@@ -34,7 +34,7 @@ contract LapseTest is Base {
         Parameters memory parameters = Defaults.parameters();
         parameters.redundancyWindow = 0;
         vm.expectRevert(abi.encodeWithSelector(I.RW4_NoWindow.selector));
-        new RewardVault(address(this), Defaults.shares(), parameters);
+        Deploy.rewardVault(address(this), Defaults.shares(), parameters);
         vm.assertEq(vault.redundancyWindow(), WINDOW);
     }
 

@@ -2,10 +2,10 @@
 pragma solidity 0.8.37;
 
 import {Parameters} from "../src/Parameters.sol";
-import {ProverRegistry} from "../src/ProverRegistry.sol";
 import {IProverRegistry as I} from "../src/interfaces/IProverRegistry.sol";
 import {Base} from "./Base.sol";
 import {Defaults} from "./Defaults.sol";
+import {Deploy} from "./Deploy.sol";
 
 /// @notice A prover whose receive hook refuses, or tries to be paid twice.
 contract Contender {
@@ -47,22 +47,22 @@ contract ProverRegistryTest is Base {
     uint64 private constant START = 1_800_000_000;
     uint96 private constant BOND = 3 ether;
 
-    ProverRegistry private registry;
+    I private registry;
 
     function setUp() public {
         vm.warp(START);
-        registry = new ProverRegistry(_parameters(BOND, 1 days));
+        registry = Deploy.proverRegistry(_parameters(BOND, 1 days));
     }
 
     function test_ST6_needsABond() public {
         vm.expectRevert(abi.encodeWithSelector(I.ST6_NoBond.selector));
-        new ProverRegistry(_parameters(0, 1 days));
+        Deploy.proverRegistry(_parameters(0, 1 days));
     }
 
     function test_ST6_theBondStaysForATurn() public {
         vm.expectRevert(abi.encodeWithSelector(I.ST6_LeaveDelayBelowTurn.selector, 30 minutes - 1, 30 minutes));
-        new ProverRegistry(_parameters(BOND, 30 minutes - 1));
-        new ProverRegistry(_parameters(BOND, 30 minutes));
+        Deploy.proverRegistry(_parameters(BOND, 30 minutes - 1));
+        Deploy.proverRegistry(_parameters(BOND, 30 minutes));
     }
 
     function test_ST6_registersAtTheEndOfTheOrder() public {

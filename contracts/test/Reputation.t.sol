@@ -2,14 +2,14 @@
 pragma solidity 0.8.37;
 
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
-import {Accounts} from "../src/Accounts.sol";
 import {integerExponential} from "../src/Exponential.sol";
 import {Parameters} from "../src/Parameters.sol";
-import {RewardVault} from "../src/RewardVault.sol";
 import {Leaf} from "../src/Types.sol";
+import {IReputation} from "../src/interfaces/IReputation.sol";
 import {IRewardVault as I} from "../src/interfaces/IRewardVault.sol";
 import {Base} from "./Base.sol";
 import {Defaults} from "./Defaults.sol";
+import {Deploy, Vault} from "./Deploy.sol";
 
 /// @notice Reputation: credited prover gas that decays (FM-3).
 /// @dev The test contract stands where the state update contract does. Nobody pays: reputation needs no money.
@@ -19,20 +19,20 @@ contract ReputationTest is Base {
     address private constant ALICE = address(0xA11CE);
     address private constant BOB = address(0xB0B);
 
-    RewardVault private vault;
+    Vault private vault;
     // Kept here: the optimizer takes the block's time for a constant.
     uint256 private time = START;
 
     function setUp() public {
         vm.warp(START);
-        vault = new RewardVault(address(this), Defaults.shares(), Defaults.parameters());
+        vault = Deploy.rewardVault(address(this), Defaults.shares(), Defaults.parameters());
     }
 
     function test_FM3_needsAHalfLife() public {
         Parameters memory parameters = Defaults.parameters();
         parameters.reputationHalfLife = 0;
-        vm.expectRevert(abi.encodeWithSelector(Accounts.FM3_NoHalfLife.selector));
-        new RewardVault(address(this), Defaults.shares(), parameters);
+        vm.expectRevert(abi.encodeWithSelector(IReputation.FM3_NoHalfLife.selector));
+        Deploy.rewardVault(address(this), Defaults.shares(), parameters);
     }
 
     function test_FM3_theHalfLifeIsAsGiven() public view {

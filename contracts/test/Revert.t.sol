@@ -2,12 +2,12 @@
 pragma solidity 0.8.37;
 
 import {Parameters} from "../src/Parameters.sol";
-import {StateUpdate} from "../src/StateUpdate.sol";
 import {Checkpoint, checkpointId} from "../src/Types.sol";
 import {ICheckpointRegistry} from "../src/interfaces/ICheckpointRegistry.sol";
 import {IProofVerifier} from "../src/interfaces/IProofVerifier.sol";
 import {IStateUpdate as I} from "../src/interfaces/IStateUpdate.sol";
 import {Defaults} from "./Defaults.sol";
+import {Deploy} from "./Deploy.sol";
 import {Settlement} from "./Settlement.sol";
 
 /// @notice Reverts of checkpoints that nobody proves in time (CP-4).
@@ -28,7 +28,7 @@ contract RevertTest is Settlement {
         Parameters memory parameters = Defaults.parameters();
         parameters.proofDeadline = 5 hours + 30 minutes;
         vm.expectRevert(abi.encodeWithSelector(I.CP4_DeadlineBeforeTurn.selector, 19_800, 19_800));
-        new StateUpdate(registry, vault, provers, genesis, new IProofVerifier[](0), parameters);
+        Deploy.stateUpdate(registry, vault, provers, genesis, new IProofVerifier[](0), parameters);
         vm.assertEq(state.proofDeadline(), DEADLINE);
         vm.assertEq(registry.stateUpdate(), address(state));
         vm.assertEq(address(registry.provers()), address(provers));
@@ -41,7 +41,7 @@ contract RevertTest is Settlement {
         prepare(Defaults.parameters(), Defaults.shares());
         address predicted = vm.computeCreateAddress(address(this), vm.getNonce(address(this)));
         vm.expectRevert(abi.encodeWithSelector(I.NotLinked.selector, address(old), predicted, before));
-        new StateUpdate(old, vault, provers, genesis, new IProofVerifier[](0), Defaults.parameters());
+        Deploy.stateUpdate(old, vault, provers, genesis, new IProofVerifier[](0), Defaults.parameters());
     }
 
     // When

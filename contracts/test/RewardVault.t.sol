@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 pragma solidity 0.8.37;
 
-import {RewardVault} from "../src/RewardVault.sol";
 import {Leaf} from "../src/Types.sol";
 import {IRewardVault as I} from "../src/interfaces/IRewardVault.sol";
 import {Base, Vm} from "./Base.sol";
 import {Defaults} from "./Defaults.sol";
+import {Deploy} from "./Deploy.sol";
 
 /// @notice An account whose receive hook does what a test tells it to.
 contract Receiver {
@@ -37,7 +37,7 @@ contract RewardVaultTest is Base {
     address private constant BOB = address(0xB0B);
     address private constant SUBMITTER = address(0x5b);
 
-    RewardVault private vault;
+    I private vault;
 
     function setUp() public {
         vault = _deploy(address(this), I.Shares(6000, 1500, 1000, 1000, 500));
@@ -285,8 +285,8 @@ contract RewardVaultTest is Base {
         assertGasBelow("RewardVault", "claim", 70_000);
     }
 
-    function _deploy(address stateUpdate, I.Shares memory shares) private returns (RewardVault) {
-        return new RewardVault(stateUpdate, shares, Defaults.parameters());
+    function _deploy(address stateUpdate, I.Shares memory shares) private returns (I) {
+        return Deploy.rewardVault(stateUpdate, shares, Defaults.parameters());
     }
 
     function _reward(Leaf[] memory leaves, uint64 firstNumber, address submitter) private {

@@ -2,12 +2,12 @@
 pragma solidity 0.8.37;
 
 import {Parameters} from "../src/Parameters.sol";
-import {StateUpdate} from "../src/StateUpdate.sol";
 import {Checkpoint, Leaf} from "../src/Types.sol";
 import {IProofVerifier} from "../src/interfaces/IProofVerifier.sol";
 import {IRewardVault} from "../src/interfaces/IRewardVault.sol";
 import {IStateUpdate} from "../src/interfaces/IStateUpdate.sol";
 import {Defaults} from "./Defaults.sol";
+import {Deploy} from "./Deploy.sol";
 import {World} from "./World.sol";
 
 /// @notice Accepts every proof: for histories of time and money, which need many updates and no pairing.
@@ -57,7 +57,7 @@ abstract contract Settlement is World {
         binding = new Binding();
         (verifiers[0], verifiers[1]) = (IProofVerifier(new Trusting()), IProofVerifier(binding));
         prepare(parameters, shares);
-        state = new StateUpdate(registry, vault, provers, genesis, verifiers, parameters);
+        state = Deploy.stateUpdate(registry, vault, provers, genesis, verifiers, parameters);
         chain.push(genesis);
         fund(1000 ether);
     }

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 pragma solidity 0.8.37;
 
-import {Groth16BatchVerifier} from "../src/Groth16BatchVerifier.sol";
-import {RewardVault} from "../src/RewardVault.sol";
-import {StateUpdate} from "../src/StateUpdate.sol";
 import {Checkpoint, Leaf, checkpointId} from "../src/Types.sol";
+import {IGroth16BatchVerifier} from "../src/interfaces/IGroth16BatchVerifier.sol";
 import {IProofVerifier} from "../src/interfaces/IProofVerifier.sol";
 import {IStateUpdate as I} from "../src/interfaces/IStateUpdate.sol";
 import {Vm} from "./Base.sol";
 import {Defaults} from "./Defaults.sol";
+import {Deploy} from "./Deploy.sol";
 import {SimulatedGroth16} from "./SimulatedGroth16.sol";
 import {World} from "./World.sol";
 
@@ -246,7 +245,7 @@ contract StateUpdateTest is World {
     function test_ST2_needsTheAncestryProof() public {
         I.Update memory update = updateOf(0, 2, checkpoint(5));
         update.proof = SimulatedGroth16.prove(update.from, update.leaves, new bytes32[](0), 1);
-        vm.expectRevert(abi.encodeWithSelector(Groth16BatchVerifier.ST3_ProofLength.selector, 448, 704));
+        vm.expectRevert(abi.encodeWithSelector(IGroth16BatchVerifier.ST3_ProofLength.selector, 448, 704));
         submit(update);
     }
 
@@ -286,12 +285,12 @@ contract StateUpdateTest is World {
 
     /// @dev ST-7: several systems side by side; the submitter chooses.
     function test_ST3_allowsSeveralSystems() public {
-        Groth16BatchVerifier second =
-            new Groth16BatchVerifier(SimulatedGroth16.blockKey(), SimulatedGroth16.ancestryKey());
+        IGroth16BatchVerifier second =
+            Deploy.groth16BatchVerifier(SimulatedGroth16.blockKey(), SimulatedGroth16.ancestryKey());
         IProofVerifier[] memory verifiers = new IProofVerifier[](2);
         (verifiers[0], verifiers[1]) = (IProofVerifier(groth16), IProofVerifier(second));
         prepare(Defaults.parameters(), Defaults.shares());
-        state = new StateUpdate(registry, vault, provers, genesis, verifiers, Defaults.parameters());
+        state = Deploy.stateUpdate(registry, vault, provers, genesis, verifiers, Defaults.parameters());
         vm.assertEq(address(state.verifierOf(2)), address(second));
         Checkpoint memory last = checkpoint(4);
         I.Update memory update = updateOf(0, 2, last);
@@ -308,14 +307,14 @@ contract StateUpdateTest is World {
         verifiers[0] = groth16;
         address predicted = vm.computeCreateAddress(address(this), vm.getNonce(address(this)));
         vm.expectRevert(abi.encodeWithSelector(I.NotLinked.selector, address(vault), predicted, address(state)));
-        new StateUpdate(registry, vault, provers, genesis, verifiers, Defaults.parameters());
+        Deploy.stateUpdate(registry, vault, provers, genesis, verifiers, Defaults.parameters());
     }
 
     function test_deploymentChecksTheGenesis() public {
         Checkpoint memory other = genesis;
         other.stateRoot = bytes32(uint256(1));
         vm.expectRevert(abi.encodeWithSelector(I.GenesisMismatch.selector, checkpointId(other), registry.genesisId()));
-        new StateUpdate(registry, vault, provers, other, new IProofVerifier[](0), Defaults.parameters());
+        Deploy.stateUpdate(registry, vault, provers, other, new IProofVerifier[](0), Defaults.parameters());
     }
 
     function test_deploymentChecksTheVerifiers() public {
@@ -323,6 +322,6 @@ contract StateUpdateTest is World {
         IProofVerifier[] memory verifiers = new IProofVerifier[](2);
         (verifiers[0], verifiers[1]) = (IProofVerifier(groth16), IProofVerifier(address(0x1234)));
         vm.expectRevert(abi.encodeWithSelector(I.ST3_SystemUnknown.selector, 2));
-        new StateUpdate(registry, vault, provers, genesis, verifiers, Defaults.parameters());
+        Deploy.stateUpdate(registry, vault, provers, genesis, verifiers, Defaults.parameters());
     }
 }

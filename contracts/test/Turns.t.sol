@@ -2,11 +2,11 @@
 pragma solidity 0.8.37;
 
 import {Designation, Parameters} from "../src/Parameters.sol";
-import {StateUpdate} from "../src/StateUpdate.sol";
 import {IProofVerifier} from "../src/interfaces/IProofVerifier.sol";
 import {IRewardVault} from "../src/interfaces/IRewardVault.sol";
 import {IStateUpdate as I} from "../src/interfaces/IStateUpdate.sol";
 import {Defaults} from "./Defaults.sol";
+import {Deploy} from "./Deploy.sol";
 import {Settlement} from "./Settlement.sol";
 
 /// @notice Idle clock, race and turns (ST-4, ST-5, ST-6).
@@ -25,14 +25,14 @@ contract TurnsTest is Settlement {
         Parameters memory parameters = Defaults.parameters();
         parameters.idleFallback = 0;
         vm.expectRevert(abi.encodeWithSelector(I.ST5_NoRace.selector));
-        new StateUpdate(registry, vault, provers, genesis, new IProofVerifier[](0), parameters);
+        Deploy.stateUpdate(registry, vault, provers, genesis, new IProofVerifier[](0), parameters);
     }
 
     function test_ST6_refusesTurnsOfNoLength() public {
         Parameters memory parameters = Defaults.parameters();
         parameters.turnLength = 0;
         vm.expectRevert(abi.encodeWithSelector(I.ST6_NoTurnLength.selector));
-        new StateUpdate(registry, vault, provers, genesis, new IProofVerifier[](0), parameters);
+        Deploy.stateUpdate(registry, vault, provers, genesis, new IProofVerifier[](0), parameters);
     }
 
     function test_ST6_parametersAreAsGiven() public view {

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 pragma solidity 0.8.37;
 
-import {CheckpointRegistry} from "../src/CheckpointRegistry.sol";
-import {Groth16BatchVerifier} from "../src/Groth16BatchVerifier.sol";
 import {Parameters} from "../src/Parameters.sol";
-import {ProverRegistry} from "../src/ProverRegistry.sol";
-import {RewardVault} from "../src/RewardVault.sol";
-import {StateUpdate} from "../src/StateUpdate.sol";
 import {Checkpoint, Leaf, checkpointId} from "../src/Types.sol";
+import {ICheckpointRegistry} from "../src/interfaces/ICheckpointRegistry.sol";
+import {IGroth16BatchVerifier} from "../src/interfaces/IGroth16BatchVerifier.sol";
 import {IProofVerifier} from "../src/interfaces/IProofVerifier.sol";
+import {IProverRegistry} from "../src/interfaces/IProverRegistry.sol";
 import {IRewardVault} from "../src/interfaces/IRewardVault.sol";
 import {IStateUpdate} from "../src/interfaces/IStateUpdate.sol";
 import {Base, Vm} from "./Base.sol";
 import {Defaults} from "./Defaults.sol";
+import {Deploy, Vault} from "./Deploy.sol";
 import {Signers} from "./Signers.sol";
 import {SimulatedGroth16} from "./SimulatedGroth16.sol";
 
@@ -23,17 +22,17 @@ abstract contract World is Base {
     uint96 internal constant FEES = 1 ether;
     address internal constant SUBMITTER = address(0x5b);
 
-    CheckpointRegistry internal registry;
-    Groth16BatchVerifier internal groth16;
-    RewardVault internal vault;
-    ProverRegistry internal provers;
-    StateUpdate internal state;
+    ICheckpointRegistry internal registry;
+    IGroth16BatchVerifier internal groth16;
+    Vault internal vault;
+    IProverRegistry internal provers;
+    IStateUpdate internal state;
     Checkpoint internal genesis;
     Checkpoint internal head;
     uint256 internal salt;
 
     function deploy() internal {
-        groth16 = new Groth16BatchVerifier(SimulatedGroth16.blockKey(), SimulatedGroth16.ancestryKey());
+        groth16 = Deploy.groth16BatchVerifier(SimulatedGroth16.blockKey(), SimulatedGroth16.ancestryKey());
         deployWith(groth16);
     }
 
@@ -51,7 +50,7 @@ abstract contract World is Base {
         IProofVerifier[] memory verifiers = new IProofVerifier[](1);
         verifiers[0] = verifier;
         prepare(parameters, shares);
-        state = new StateUpdate(registry, vault, provers, genesis, verifiers, parameters);
+        state = Deploy.stateUpdate(registry, vault, provers, genesis, verifiers, parameters);
     }
 
     /// @notice Everything but the state update, linked to the contract that is deployed next.
@@ -59,10 +58,10 @@ abstract contract World is Base {
         genesis = Checkpoint({parentId: 0, number: 0, blockHash: blockHash(0), stateRoot: stateRoot(0)});
         head = genesis;
         (bytes memory keys, bytes memory possessions) = Signers.set(FIRST_VALIDATOR, VALIDATORS);
-        provers = new ProverRegistry(parameters);
+        provers = Deploy.proverRegistry(parameters);
         address predicted = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 2);
-        registry = new CheckpointRegistry(genesis, keys, possessions, provers, predicted);
-        vault = new RewardVault(predicted, shares, parameters);
+        registry = Deploy.checkpointRegistry(genesis, keys, possessions, provers, predicted);
+        vault = Deploy.rewardVault(predicted, shares, parameters);
     }
 
     function fund(uint256 amount) internal {

@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import fs from "node:fs/promises"
 import os from "node:os"
 import path from "node:path"
-import { buildContracts, compilerSettings, ContractsDoNotCompile } from "../../src/l1/ContractBuild.ts"
+import { buildContracts, compilerSettings, contractNames, ContractsDoNotCompile } from "../../src/l1/ContractBuild.ts"
 
 const temporary = Effect.acquireRelease(
   Effect.promise(() => fs.mkdtemp(path.join(os.tmpdir(), "lignum-contracts-"))),
@@ -57,5 +57,7 @@ describe("contract build", () => {
       assert.strictEqual(value("optimizer_runs"), String(compilerSettings.optimizer.runs))
       assert.strictEqual(value("bytecode_hash"), JSON.stringify(compilerSettings.metadata.bytecodeHash))
       assert.strictEqual(value("cbor_metadata"), String(compilerSettings.metadata.appendCBOR))
+      // Tests, which are compiled otherwise, must not bring a contract with them.
+      assert.include(toml, `{ paths = "contracts/src/{${contractNames.join(",")}}.sol", via_ir = true }`)
     }))
 })

@@ -22,7 +22,7 @@ const abi = parseAbi([
 ])
 const address = "0x00000000000000000000000000000000000000ca"
 
-/** The calculator's code, as forge's tests run it: the same sources, compiler and settings. */
+/** The calculator's code, compiled as for a deployment. */
 const compiled = Effect.callback<`0x${string}`>((resume) => {
   const sources = Object.fromEntries(
     ["contracts/src/Exponential.sol", "contracts/test/Calculator.sol"].map((file) => [file, { content: readFileSync(file, "utf8") }])

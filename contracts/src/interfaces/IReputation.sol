@@ -3,6 +3,9 @@ pragma solidity 0.8.37;
 
 /// @notice Reputation of provers: the prover gas that L1 credited to them, decaying over time (FM-3).
 interface IReputation {
+    /// @notice A half-life of no time: nothing would ever count.
+    error FM3_NoHalfLife();
+
     /// @notice How active a prover was.
     /// @param account Its address.
     /// @return reputation Prover gas credited to it, decayed to now.
