@@ -3,8 +3,10 @@
  */
 import { Effect, Schema } from "effect"
 import { createHash } from "node:crypto"
+import { once } from "node:events"
 import fs from "node:fs/promises"
 import { createRequire } from "node:module"
+import { availableParallelism } from "node:os"
 import path from "node:path"
 import { fileURLToPath } from "node:url"
 import { Worker } from "node:worker_threads"
@@ -79,17 +81,16 @@ const collectSources = async (): Promise<Sources> => {
   return sources
 }
 
-/** solc's standard JSON input for a deployment. */
-const standardInput = (sources: Sources) => ({
-  language: "Solidity",
-  sources: Object.fromEntries(Object.entries(sources).sort(([a], [b]) => (a < b ? -1 : 1))),
-  settings: {
-    ...compilerSettings,
-    outputSelection: Object.fromEntries(
-      contractNames.map((name) => [`contracts/src/${name}.sol`, { [name]: ["abi", "evm.bytecode.object"] }])
-    )
-  }
-})
+/** solc's standard JSON input for some of the contracts. The code of each is the same, whatever others are asked for with it. */
+const standardInput = (sources: Sources, names: ReadonlyArray<ContractName>): string =>
+  JSON.stringify({
+    language: "Solidity",
+    sources: Object.fromEntries(Object.entries(sources).sort(([a], [b]) => (a < b ? -1 : 1))),
+    settings: {
+      ...compilerSettings,
+      outputSelection: Object.fromEntries(names.map((name) => [`contracts/src/${name}.sol`, { [name]: ["abi", "evm.bytecode.object"] }]))
+    }
+  })
 
 /** solc's standard JSON output, as far as it is read. */
 const CompilerOutput = Schema.Struct({
@@ -105,28 +106,46 @@ const CompilerOutput = Schema.Struct({
   )
 })
 
+const failed = (output: string) => new ContractsDoNotCompile({ output })
+
 // The compiler computes for seconds without a pause: on a thread of its own, the event loop stays alive.
-const runCompiler = (input: string) =>
-  Effect.callback<string, ContractsDoNotCompile>((resume) => {
-    const worker = new Worker(new URL("./ContractBuildWorker.ts", import.meta.url), { workerData: input })
-    const failed = (output: string) => resume(Effect.fail(new ContractsDoNotCompile({ output })))
-    worker.on("message", (output: string) => resume(Effect.succeed(output)))
-    worker.on("error", (error) => failed(String(error)))
-    worker.on("exit", (code) => failed(`the compiler ended with code ${code}`))
-    return Effect.promise(() => worker.terminate())
+const startCompiler = Effect.acquireRelease(
+  Effect.sync(() => new Worker(new URL("./ContractBuildWorker.ts", import.meta.url))),
+  (compiler) => Effect.promise(() => compiler.terminate())
+)
+
+const ask = (compiler: Worker, input: string) =>
+  Effect.tryPromise({
+    try: async (signal) => {
+      const answer = once(compiler, "message", { signal })
+      compiler.postMessage(input)
+      return ((await answer) as [string])[0]
+    },
+    catch: (error) => failed(String(error))
   })
 
-const compile = Effect.fnUntraced(function*(hash: string, input: string) {
-  const failed = (output: string) => new ContractsDoNotCompile({ output })
-  const output = yield* Schema.decodeUnknownEffect(Schema.fromJsonString(CompilerOutput))(yield* runCompiler(input)).pipe(
+const compileOne = Effect.fnUntraced(function*(compiler: Worker, sources: Sources, name: ContractName) {
+  const output = yield* Schema.decodeUnknownEffect(Schema.fromJsonString(CompilerOutput))(yield* ask(compiler, standardInput(sources, [name]))).pipe(
     Effect.mapError((error) => failed(error.message))
   )
   const errors = (output.errors ?? []).filter(({ severity }) => severity === "error")
   if (errors.length > 0) return yield* failed(errors.map(({ formattedMessage }) => formattedMessage).join("\n"))
-  const contracts = Object.fromEntries(contractNames.map((name) => {
-    const contract = output.contracts?.[`contracts/src/${name}.sol`]?.[name]
-    return [name, { abi: contract?.abi, bytecode: `0x${contract?.evm.bytecode.object}` }]
-  }))
+  const contract = output.contracts?.[`contracts/src/${name}.sol`]?.[name]
+  return { abi: contract?.abi, bytecode: `0x${contract?.evm.bytecode.object}` }
+})
+
+/** Compilers at once: each takes half a gigabyte. */
+const mostCompilers = 4
+
+/** Compiles on as many threads as there are cores; each takes the next contract when it is through with one. */
+const compile = Effect.fnUntraced(function*(hash: string, sources: Sources) {
+  const left = [...contractNames]
+  const contracts: Partial<Record<ContractName, unknown>> = {}
+  const work = Effect.gen(function*() {
+    const compiler = yield* startCompiler
+    for (let name = left.shift(); name !== undefined; name = left.shift()) contracts[name] = yield* compileOne(compiler, sources, name)
+  })
+  yield* Effect.all(Array.from({ length: Math.min(availableParallelism(), mostCompilers) }, () => Effect.scoped(work)), { concurrency: "unbounded" })
   return yield* Schema.decodeUnknownEffect(ContractBuild)({ hash, contracts }).pipe(Effect.mapError((error) => failed(error.message)))
 })
 
@@ -141,12 +160,11 @@ const ContractBuildJson = Schema.fromJsonString(ContractBuild)
 export const buildContracts = Effect.fn("buildContracts")(function*(
   options: { readonly directory?: string; readonly onCompile?: Effect.Effect<void> } = {}
 ): Effect.fn.Return<ContractBuild, ContractsDoNotCompile> {
-  const attempt = <A>(task: () => Promise<A>) =>
-    Effect.tryPromise({ try: task, catch: (error) => new ContractsDoNotCompile({ output: String(error) }) })
+  const attempt = <A>(task: () => Promise<A>) => Effect.tryPromise({ try: task, catch: (error) => failed(String(error)) })
   const directory = options.directory ?? defaultBuildDirectory
   const { version } = createRequire(import.meta.url)("solc/package.json") as { readonly version: string }
-  const input = JSON.stringify(standardInput(yield* attempt(collectSources)))
-  const hash = createHash("sha256").update(`solc ${version}\n${input}`).digest("hex")
+  const sources = yield* attempt(collectSources)
+  const hash = createHash("sha256").update(`solc ${version}\n${standardInput(sources, contractNames)}`).digest("hex")
   const file = path.join(directory, `${hash}.json`)
 
   // A kept file that does not decode is as good as none: it is compiled again and replaced.
@@ -159,7 +177,7 @@ export const buildContracts = Effect.fn("buildContracts")(function*(
   // Before the work: a folder that cannot be written to is found out at once.
   yield* attempt(() => fs.mkdir(directory, { recursive: true }))
   yield* options.onCompile ?? Effect.void
-  const build = yield* compile(hash, input)
+  const build = yield* compile(hash, sources)
   const text = yield* Effect.orDie(Schema.encodeEffect(ContractBuildJson)(build))
   // Written beside and moved into place: two processes that compile at once, or one that is killed, leave no half file.
   yield* attempt(async () => {

@@ -22,7 +22,7 @@ import * as ModelProofs from "../../src/simulation/ModelProofs.ts"
 import { layer as modelRollup, operatorPorts, simulatedAccount } from "../../src/simulation/Simulation.ts"
 import * as PostgresDatabase from "../../src/store/PostgresDatabase.ts"
 import { RoleLeases } from "../../src/store/RoleLeases.ts"
-import { lignum } from "../e2e/lignum.ts"
+import { lignum } from "../cli/lignum.ts"
 import { freshDatabase, Postgres } from "../postgres.ts"
 import { loopback, quietly, secret } from "./hosts.ts"
 

@@ -6,7 +6,7 @@ import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { DevnetReport, isSound } from "../../src/devnet/Report.ts"
 import { seededRandom } from "../../src/ledger/SeededRandom.ts"
-import { type Ended, lastLine, lignum } from "./lignum.ts"
+import { type Ended, lastLine, lignum } from "../cli/lignum.ts"
 
 const reportOf = (ended: Ended): DevnetReport => {
   assert.strictEqual(ended.code, 0, ended.stderr)
@@ -37,18 +37,19 @@ describe("the devnet", () => {
   it("RW-5, ND-3: goes on after kill -9 at random moments; nothing is proven, settled or paid twice", async () => {
     const data = mkdtempSync(join(tmpdir(), "lignum-kill-"))
     const random = seededRandom("kill", process.env.LIGNUM_TEST_SEED ?? "1")
+    const devnet = ["devnet", "--data", data, "--operators", "1", "--block-time", "4 seconds", "--json"]
     try {
       for (let kill = 0; kill < Number(process.env.LIGNUM_TEST_KILLS ?? 5); kill++) {
-        const run = lignum(["devnet", "--data", data, "--operators", "1", "--json"])
+        const run = lignum(devnet)
         await sleep(1_500 + random.integer(12_000))
         run.killAll()
         const { code, stderr } = await run.ended
         assert.isNull(code, `it ended by itself before kill ${kill}: ${stderr}`)
       }
-      const report = reportOf(await lignum(["devnet", "--data", data, "--operators", "1", "--until-updates", "4", "--json"]).ended)
+      const report = reportOf(await lignum([...devnet, "--until-updates", "4"]).ended)
       assertSound(report)
       // It starts once more, only to look: everything is as it was.
-      const again = reportOf(await lignum(["devnet", "--data", data, "--operators", "1", "--until-updates", "4", "--json"]).ended)
+      const again = reportOf(await lignum([...devnet, "--until-updates", "4"]).ended)
       assert.deepStrictEqual(again.updates.slice(0, report.updates.length), report.updates)
     } finally {
       rmSync(data, { recursive: true, force: true })

@@ -19,7 +19,7 @@ import { layerSqlite } from "../../src/store/Sqlite.ts"
 import * as SqliteDatabase from "../../src/store/SqliteDatabase.ts"
 import * as SqlStore from "../../src/store/SqlStore.ts"
 import { Store } from "../../src/store/Store.ts"
-import { lastLine, lignum } from "./lignum.ts"
+import { lastLine, lignum } from "../cli/lignum.ts"
 
 const soon = Schedule.spaced("200 millis")
 

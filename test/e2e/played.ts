@@ -2,7 +2,7 @@
 import { assert } from "@effect/vitest"
 import { Schema } from "effect"
 import { DevnetReport, isSound } from "../../src/devnet/Report.ts"
-import { lastLine, lignum } from "./lignum.ts"
+import { lastLine, lignum } from "../cli/lignum.ts"
 
 export const played = async (name: string, ...args: ReadonlyArray<string>) => {
   const ended = await lignum(["devnet", "--scenario", name, "--json", ...args]).ended

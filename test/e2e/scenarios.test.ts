@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { scenarioNames } from "../../src/devnet/scenarios/summaries.ts"
-import { lignum } from "./lignum.ts"
+import { lignum } from "../cli/lignum.ts"
 import { played } from "./played.ts"
 
 // `npm run -s scenarios` plays the others as well.

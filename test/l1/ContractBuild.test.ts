@@ -35,7 +35,7 @@ describe("contract build", () => {
       assert.deepStrictEqual(yield* buildContracts({ directory, onCompile }), expected)
       assert.strictEqual(compiled, 1)
       assert.deepStrictEqual(yield* Effect.promise(() => fs.readdir(directory)), [path.basename(file)])
-    }), 120_000)
+    }))
 
   it.live("says what is wrong when it cannot keep a build", () =>
     Effect.gen(function*() {
@@ -45,7 +45,7 @@ describe("contract build", () => {
       const failure = yield* Effect.flip(buildContracts({ directory: occupied }))
       assert.instanceOf(failure, ContractsDoNotCompile)
       assert.match(failure.message, /ENOTDIR|EEXIST/)
-    }), 120_000)
+    }))
 
   it.live("compiles as foundry.toml says, so that what is tested is what is deployed", () =>
     Effect.gen(function*() {

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { readProverGasTable } from "../../src/cli/prover-gas/tableFile.ts"
 import { loadKeys } from "../../src/proofs/CircuitKeys.ts"
-import { lastLine, lignum } from "../e2e/lignum.ts"
+import { lastLine, lignum } from "../cli/lignum.ts"
 
 describe("FM-1: lignum prover-gas calibrate", () => {
   it("counts the devnet's circuit, times its blocks, and writes a schedule that loads", async () => {
