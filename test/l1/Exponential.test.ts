@@ -4,14 +4,13 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, layer } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
-import { readFileSync } from "node:fs"
-import { Worker } from "node:worker_threads"
-import { createPublicClient, createTestClient, http, parseAbi } from "viem"
+import { createPublicClient, createWalletClient, http, parseAbi } from "viem"
 import { anvil } from "viem/chains"
+import { l1Accounts } from "../../src/devnet/Chain.ts"
 import { integerExponential } from "../../src/domain/ProverPrice.ts"
 import * as Anvil from "../../src/l1/Anvil.ts"
-import { compilerSettings } from "../../src/l1/ContractBuild.ts"
 import { seededRandom } from "../../src/ledger/SeededRandom.ts"
+import { compile } from "../differential/Compile.ts"
 import vectors from "../vectors/exponential.json" with { type: "json" }
 
 type Operands = readonly [factor: bigint, numerator: bigint, denominator: bigint]
@@ -20,34 +19,18 @@ const abi = parseAbi([
   "function calculate(uint256 factor, uint256 numerator, uint256 denominator) pure returns (uint256)",
   "function calculateAll(uint256[3][] operands) pure returns (uint256[] results)"
 ])
-const address = "0x00000000000000000000000000000000000000ca"
-
-/** The calculator's code, compiled as for a deployment. */
-const compiled = Effect.callback<`0x${string}`>((resume) => {
-  const sources = Object.fromEntries(
-    ["contracts/src/Exponential.sol", "contracts/test/Calculator.sol"].map((file) => [file, { content: readFileSync(file, "utf8") }])
-  )
-  const outputSelection = { "contracts/test/Calculator.sol": { Calculator: ["evm.deployedBytecode.object"] } }
-  const input = JSON.stringify({ language: "Solidity", sources, settings: { ...compilerSettings, outputSelection } })
-  const worker = new Worker(new URL("../../src/l1/ContractBuildWorker.ts", import.meta.url), { workerData: input })
-  worker.on("error", (error) => resume(Effect.die(error)))
-  worker.on("message", (output: string) => {
-    const object = JSON.parse(output).contracts?.["contracts/test/Calculator.sol"]?.Calculator?.evm.deployedBytecode.object as string | undefined
-    resume(object === undefined ? Effect.die(new Error(output)) : Effect.succeed(`0x${object}` as const))
-  })
-  return Effect.promise(() => worker.terminate())
-})
-
 class OnChain extends Context.Service<OnChain, { readonly calculateAll: (operands: ReadonlyArray<Operands>) => Effect.Effect<ReadonlyArray<bigint>> }>()("test/OnChain") {}
 
 const chain = Layer.effect(OnChain, Effect.gen(function*() {
   const { url } = yield* Anvil.start({ port: 0, chainId: anvil.id })
-  const bytecode = yield* compiled
-  yield* Effect.promise(() => createTestClient({ mode: "anvil", transport: http(url) }).setCode({ address, bytecode }))
-  const client = createPublicClient({ chain: anvil, transport: http(url) })
+  // Compiled as for a deployment.
+  const { bytecode } = compile("contracts/test/Calculator.sol").Calculator!
+  const wallet = createWalletClient({ account: l1Accounts.sequencer, chain: anvil, transport: http(url) })
+  const client = createPublicClient({ chain: anvil, transport: http(url), pollingInterval: 20 })
+  const { contractAddress } = yield* Effect.promise(async () => client.waitForTransactionReceipt({ hash: await wallet.deployContract({ abi, bytecode }) }))
   return OnChain.of({
     calculateAll: (operands) =>
-      Effect.promise(() => client.readContract({ address, abi, functionName: "calculateAll", args: [operands] }))
+      Effect.promise(() => client.readContract({ address: contractAddress!, abi, functionName: "calculateAll", args: [operands] }))
   })
 }))
 
