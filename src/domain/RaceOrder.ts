@@ -10,15 +10,13 @@ import type { Address, BlockHash } from "./Hash.ts"
 
 const draw = (tip: BlockHash, prover: Address) => keccak256(concat([tip, prover]))
 
-/** Nobody waits for more than so many others: most of them are there, and one is enough. */
-const mostBefore = 4
-
 /**
- * How many of the registered provers a prover lets go first from a tip: none of them, up to four. One that is not registered lets all
- * of them go first.
+ * How many head starts a prover waits from when it could bring an update from a tip: log2(1 + n) where n registered provers are drawn
+ * before it, and all of them where it is not registered itself. So the second waits for one head start and the fourth for two; and of
+ * hundreds that are registered, any few that race at all are as far apart as if they were alone.
  */
 export const startsBehind = (prover: Address, tip: BlockHash, registered: ReadonlySet<Address>): number => {
   const own = draw(tip, prover)
   const before = registered.has(prover) ? [...registered].filter((other) => draw(tip, other) < own).length : registered.size
-  return Math.min(before, mostBefore)
+  return Math.log2(1 + before)
 }

@@ -101,10 +101,7 @@ export const SettlingConfig = Schema.Struct({
   maxFeePerGas: amount,
   /** A transaction that L1 does not include for so long is replaced by a dearer one. */
   replaceAfter: defaulting(duration, Duration.minutes(1)),
-  /**
-   * How much earlier each prover goes than the one after it in a race, in an order that is drawn for every update: who loses a race pays
-   * for its transaction all the same.
-   */
+  /** How much earlier the first goes in a race than the second, in an order drawn for every update: who loses pays gas all the same. */
   headStart: defaulting(duration, Duration.seconds(3)),
   /** Whether it uses its redundancy turns (RW-4). */
   redundancy: defaulting(Schema.Boolean, true),

@@ -40,7 +40,7 @@ export interface SettlerOptions extends UpdatePolicy, OutboxOptions {
   readonly revertUnproven?: boolean
   /** Whether this node brings updates whenever it can; else only in its own turns (ST-6). It races unless told otherwise. */
   readonly races?: boolean
-  /** How much earlier each prover goes than the one after it in a race; none does unless told otherwise. */
+  /** How much earlier the first goes in a race than the second (`domain/RaceOrder.ts`); nobody waits unless told otherwise. */
   readonly headStart?: Duration.Input
   /** Whether this node uses its redundancy turns (RW-4); it does unless told otherwise. */
   readonly redundancy?: boolean
