@@ -35,19 +35,30 @@ const doomedAt = (events: ReadonlyArray<L1Event>, latest: number): Doomed | unde
   return update === undefined || checkpoint === undefined || !stays ? undefined : { latest, fork, update, checkpoint }
 }
 
-/** Takes the newest blocks back as soon as they hold a checkpoint and an update. */
-const takeBack = ({ devnet, onL1 }: Stage) =>
+/** What may be taken back now: the newest L1 blocks hold it, and every node has seen them. */
+const findDoomed = ({ devnet }: Stage) =>
   Effect.gen(function*() {
     const l1 = Context.get(devnet.rollup, L1)
-    const doomed = yield* onL1((events) => events.some(isA("StateUpdated")) ? true : undefined).pipe(
-      Effect.andThen(Effect.gen(function*() {
-        const { number } = yield* l1.latest
-        return doomedAt(yield* l1.events(l1.deployedAt, number), number)
-      })),
+    const { number } = yield* l1.latest
+    const events = yield* l1.events(l1.deployedAt, number)
+    const found = doomedAt(events, number)
+    if (found === undefined) return undefined
+    const updates = events.filter(isA("StateUpdated")).length
+    yield* Effect.forEach(devnet.operators, ({ node }) =>
+      eventually(Context.get(node, CheckpointWatcher).changes(), (view) => (view.updates >= updates ? view : undefined)))
+    // They have taken their time; meanwhile L1 may have gone on.
+    return (yield* l1.latest).number === number ? found : undefined
+  })
+
+/** Takes the newest blocks back as soon as they hold a checkpoint and an update. */
+const takeBack = (stage: Stage) =>
+  Effect.gen(function*() {
+    const doomed = yield* stage.onL1((events) => events.some(isA("StateUpdated")) ? true : undefined).pipe(
+      Effect.andThen(findDoomed(stage)),
       Effect.repeat({ schedule: Schedule.spaced("100 millis"), until: (found) => found !== undefined })
     )
     yield* onL1Step("taking L1 blocks back", () =>
-      createTestClient({ mode: "anvil", transport: http(devnet.url) }).request({ method: "anvil_reorg" as never, params: [depth, []] as never }))
+      createTestClient({ mode: "anvil", transport: http(stage.devnet.url) }).request({ method: "anvil_reorg" as never, params: [depth, []] as never }))
     return doomed!
   })
 
