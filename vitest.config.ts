@@ -7,6 +7,8 @@ export default defineConfig({
     testTimeout: 300_000,
     hookTimeout: 300_000,
     pool: "forks",
+    // Each process imports everything once, not once for every file: a fifth of the time.
+    isolate: false,
     // Two cores, and many tests that wait for real time to pass.
     maxWorkers: 3
   }
