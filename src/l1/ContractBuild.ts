@@ -117,9 +117,10 @@ const startCompiler = Effect.acquireRelease(
 const ask = (compiler: Worker, input: string) =>
   Effect.tryPromise({
     try: async (signal) => {
-      const answer = once(compiler, "message", { signal })
+      const answer = once(compiler, "message", { signal }) as Promise<[string]>
+      const end = once(compiler, "exit", { signal }).then(([code]) => Promise.reject(new Error(`the compiler ended with code ${code}`)))
       compiler.postMessage(input)
-      return ((await answer) as [string])[0]
+      return (await Promise.race([answer, end]))[0]
     },
     catch: (error) => failed(String(error))
   })
